@@ -1,0 +1,152 @@
+"""Catalog entries: workspaces and who is in them."""
+
+from __future__ import annotations
+
+from asana_mirror.catalog.link_rows import VALUE_COLUMNS, custom_field_values, references_to
+from asana_mirror.catalog.shapes import Column, Embedded, Links, Listing, Reference, Resource
+
+PHOTO = Column(
+    "photo",
+    "json",
+    asks=tuple(f"image_{size}" for size in ("21x21", "27x27", "36x36", "60x60", "128x128", "1024x1024")),
+)
+
+WORKSPACES = Resource(
+    # https://developers.asana.com/reference/getworkspaces
+    name="workspaces",
+    path="/workspaces/{gid}",
+    columns=(Column("name"), Column("is_organization", "boolean"), Column("email_domains", "json")),
+)
+
+USERS = Resource(
+    # https://developers.asana.com/reference/getusers
+    name="users",
+    path="/users/{gid}",
+    columns=(Column("name"), Column("email"), PHOTO),
+    links=(
+        Links(
+            "workspaces",
+            table="user_workspaces",
+            owner="user_gid",
+            key=("workspace_gid",),
+            rows=references_to("workspaces"),
+            asks=("name",),
+        ),
+        Links(
+            "custom_fields",
+            table="user_custom_fields",
+            owner="user_gid",
+            key=("custom_field_gid",),
+            values=VALUE_COLUMNS,
+            rows=custom_field_values,
+            asks=(
+                "name",
+                "type",
+                "display_value",
+                "text_value",
+                "number_value",
+                "enum_value.name",
+                "date_value.date",
+                "date_value.date_time",
+                "multi_enum_values.name",
+            ),
+        ),
+    ),
+)
+
+AGENTS = Resource(
+    # https://developers.asana.com/reference/getagentsforworkspace
+    name="agents",
+    path="/agents/{gid}",
+    columns=(
+        Column("name"),
+        Column("resource_subtype"),
+        Column("description"),
+        Column("behavior_guidance"),
+        PHOTO,
+    ),
+    references=(Reference("workspace", "workspaces", asks=()),),
+)
+
+TEAMS = Resource(
+    # https://developers.asana.com/reference/getteamsforworkspace
+    name="teams",
+    path="/teams/{gid}",
+    columns=(
+        Column("name"),
+        Column("description"),
+        Column("html_description"),
+        Column("permalink_url"),
+        Column("visibility"),
+        Column("edit_team_name_or_description_access_level"),
+        Column("edit_team_visibility_or_trash_team_access_level"),
+        Column("member_invite_management_access_level"),
+        Column("guest_invite_management_access_level"),
+        Column("join_request_management_access_level"),
+        Column("team_member_removal_access_level"),
+        Column("team_content_management_access_level"),
+        Column("endorsed", "boolean"),
+    ),
+    references=(Reference("organization", "workspaces"),),
+    embedded=(
+        Embedded(
+            "custom_field_settings",
+            "custom_field_settings",
+            within=(("parent_gid", "{gid}"), ("parent_type", "team")),
+            parent="parent_gid",
+        ),
+    ),
+)
+
+TEAM_MEMBERSHIPS = Resource(
+    # https://developers.asana.com/reference/getteammembershipsforteam
+    name="team_memberships",
+    path="/team_memberships/{gid}",
+    columns=(
+        Column("is_guest", "boolean"),
+        Column("is_limited_access", "boolean"),
+        Column("is_admin", "boolean"),
+    ),
+    references=(Reference("user", "actors"), Reference("team", "teams")),
+    one_place=True,
+)
+
+RESOURCES = (WORKSPACES, USERS, AGENTS, TEAMS, TEAM_MEMBERSHIPS)
+
+LISTINGS = (
+    Listing("workspaces", "workspaces", below=None, path="/workspaces", rank=0),
+    Listing(
+        "workspace_users",
+        "users",
+        below="workspaces",
+        path="/users?workspace={gid}",
+        rank=1,
+        stands=("user_workspaces", "workspace_gid"),
+    ),
+    Listing(
+        "workspace_agents",
+        "agents",
+        below="workspaces",
+        path="/workspaces/{gid}/agents",
+        rank=1,
+        stands="workspace_gid",
+        fills=(("workspace_gid", "{gid}"),),
+    ),
+    Listing(
+        "workspace_teams",
+        "teams",
+        below="workspaces",
+        path="/workspaces/{gid}/teams",
+        rank=1,
+        stands="organization_gid",
+    ),
+    Listing(
+        "team_memberships",
+        "team_memberships",
+        below="teams",
+        path="/teams/{gid}/team_memberships",
+        rank=3,
+        stands="team_gid",
+        fills=(("team_gid", "{gid}"),),
+    ),
+)

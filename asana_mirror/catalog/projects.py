@@ -1,0 +1,227 @@
+"""Catalog entries: projects and what gives them their shape."""
+
+from __future__ import annotations
+
+from asana_mirror.catalog.link_rows import VALUE_COLUMNS, custom_field_values, references_to
+from asana_mirror.catalog.people import USERS
+from asana_mirror.catalog.shapes import Column, Embedded, Links, Listing, Reference, Resource
+
+PROJECTS = Resource(
+    # https://developers.asana.com/reference/getprojects
+    name="projects",
+    path="/projects/{gid}",
+    columns=(
+        Column("name"),
+        Column("archived", "boolean"),
+        Column("color"),
+        Column("icon"),
+        Column("created_at"),
+        Column("modified_at"),
+        Column("default_view"),
+        Column("due_date"),
+        Column("due_on"),
+        Column("start_on"),
+        Column("notes"),
+        Column("html_notes"),
+        Column("public", "boolean"),
+        Column("privacy_setting"),
+        Column("default_access_level"),
+        Column("minimum_access_level_for_customization"),
+        Column("minimum_access_level_for_sharing"),
+        Column("completed", "boolean"),
+        Column("completed_at"),
+        Column("permalink_url"),
+    ),
+    references=(
+        Reference("completed_by", "actors"),
+        Reference("owner", "actors", asks=()),
+        Reference("team", "teams"),
+        Reference("workspace", "workspaces"),
+        Reference("current_status", "project_statuses", asks=("title",)),
+        Reference("current_status_update", "status_updates", asks=("title",)),
+        Reference("project_brief", "project_briefs", asks=()),
+        Reference("created_from_template", "project_templates"),
+    ),
+    links=(
+        Links(
+            "members",
+            table="project_members",
+            owner="project_gid",
+            key=("actor_gid",),
+            rows=references_to("actors"),
+            asks=("", "name"),
+        ),
+        Links(
+            "followers",
+            table="project_followers",
+            owner="project_gid",
+            key=("actor_gid",),
+            rows=references_to("actors"),
+            asks=("", "name"),
+        ),
+        Links(
+            "custom_fields",
+            table="project_custom_fields",
+            owner="project_gid",
+            key=("custom_field_gid",),
+            values=VALUE_COLUMNS,
+            rows=custom_field_values,
+            asks=USERS.links[1].asks,
+        ),
+    ),
+    embedded=(
+        Embedded(
+            "custom_field_settings",
+            "custom_field_settings",
+            within=(("parent_gid", "{gid}"), ("parent_type", "project"), ("project_gid", "{gid}")),
+            parent="parent_gid",
+        ),
+    ),
+)
+
+SECTIONS = Resource(
+    # https://developers.asana.com/reference/getsectionsforproject
+    name="sections",
+    path="/sections/{gid}",
+    columns=(Column("name"), Column("created_at")),
+    references=(Reference("project", "projects"),),
+    own_columns=("position",),
+    one_place=True,
+    leaves_out={"projects": "deprecated; a section stands in one project"},
+)
+
+TAGS = Resource(
+    # https://developers.asana.com/reference/gettagsforworkspace
+    name="tags",
+    path="/tags/{gid}",
+    columns=(
+        Column("name"),
+        Column("color"),
+        Column("notes"),
+        Column("created_at"),
+        Column("permalink_url"),
+    ),
+    references=(Reference("workspace", "workspaces"),),
+    links=(
+        Links(
+            "followers",
+            table="tag_followers",
+            owner="tag_gid",
+            key=("actor_gid",),
+            rows=references_to("actors"),
+            asks=("", "name"),
+        ),
+    ),
+)
+
+VALUE_FIELDS = {
+    name: "a value on an owner, never part of the definition"
+    for name in (
+        "date_value",
+        "enum_value",
+        "multi_enum_values",
+        "number_value",
+        "text_value",
+        "html_text_value",
+        "display_value",
+        "people_value",
+        "reference_value",
+    )
+}
+
+CUSTOM_FIELDS = Resource(
+    # https://developers.asana.com/reference/getcustomfieldsforworkspace
+    name="custom_fields",
+    path="/custom_fields/{gid}",
+    columns=(
+        Column("name"),
+        Column("type"),
+        Column("resource_subtype"),
+        Column("representation_type"),
+        Column("description"),
+        Column("enabled", "boolean"),
+        Column("id_prefix"),
+        Column("input_restrictions", "json"),
+        Column("is_formula_field", "boolean"),
+        Column("precision", "integer"),
+        Column("format"),
+        Column("currency_code"),
+        Column("custom_label"),
+        Column("custom_label_position"),
+        Column("is_global_to_workspace", "boolean"),
+        Column("has_notifications_enabled", "boolean"),
+        Column("asana_created_field"),
+        Column("is_value_read_only", "boolean"),
+        Column("privacy_setting"),
+        Column("default_access_level"),
+    ),
+    references=(Reference("created_by", "actors"),),
+    embedded=(
+        Embedded(
+            "enum_options",
+            "enum_options",
+            within=(("custom_field_gid", "{gid}"),),
+            parent="custom_field_gid",
+        ),
+    ),
+    leaves_out=VALUE_FIELDS,
+)
+
+ENUM_OPTIONS = Resource(
+    name="enum_options",
+    path=None,
+    columns=(Column("name"), Column("color"), Column("enabled", "boolean")),
+    own_columns=("custom_field_gid", "position"),
+    one_place=True,
+)
+
+CUSTOM_FIELD_SETTINGS = Resource(
+    # https://developers.asana.com/reference/getcustomfieldsettingsforproject
+    name="custom_field_settings",
+    path=None,
+    columns=(Column("is_important", "boolean"),),
+    embedded=(Embedded("custom_field", "custom_fields", many=False),),
+    own_columns=("custom_field_gid", "parent_gid", "parent_type", "project_gid", "position"),
+    one_place=True,
+    leaves_out={"parent": "known from the record that holds the setting", "project": "the same"},
+)
+
+RESOURCES = (PROJECTS, SECTIONS, TAGS, CUSTOM_FIELDS, ENUM_OPTIONS, CUSTOM_FIELD_SETTINGS)
+
+LISTINGS = (
+    Listing(
+        "workspace_custom_fields",
+        "custom_fields",
+        below="workspaces",
+        path="/workspaces/{gid}/custom_fields",
+        rank=1,
+    ),
+    Listing(
+        "workspace_tags",
+        "tags",
+        below="workspaces",
+        path="/workspaces/{gid}/tags",
+        rank=2,
+        stands="workspace_gid",
+        fills=(("workspace_gid", "{gid}"),),
+    ),
+    Listing(
+        "workspace_projects",
+        "projects",
+        below="workspaces",
+        path="/projects?workspace={gid}",
+        rank=2,
+        stands="workspace_gid",
+        fills=(("workspace_gid", "{gid}"),),
+    ),
+    Listing(
+        "project_sections",
+        "sections",
+        below="projects",
+        path="/projects/{gid}/sections",
+        rank=3,
+        stands="project_gid",
+        fills=(("project_gid", "{gid}"),),
+        position="position",
+    ),
+)
