@@ -321,22 +321,34 @@ WHERE t._deleted_at IS NULL AND t._synced_at IS NOT NULL AND f._deleted_at IS NU
         OR v.multi_enum_option_gids <> '[]' OR v.people_gids <> '[]' OR v.reference_gids <> '[]');
 
 -- Tasks that stand in the project themselves; their subtasks only where they stand in it too.
+-- Counted per project shown: facets and row counts, which look at every project, then count no task.
 CREATE VIEW project_progress AS
 SELECT
     p.gid,
     p.name,
     (SELECT name FROM actors WHERE gid = p.owner_gid) AS owner,
     (SELECT name FROM teams WHERE gid = p.team_gid) AS team,
-    count(t.gid) AS tasks,
-    count(t.gid) FILTER (WHERE t.completed = 1) AS completed,
-    count(t.gid) FILTER (WHERE t.completed = 0) AS open,
-    count(t.gid) FILTER (WHERE t.completed = 0 AND CASE
-        WHEN t.due_at IS NOT NULL THEN t.due_at < strftime('%Y-%m-%dT%H:%M:%fZ', 'now')
-        ELSE t.due_on < date('now')
-    END) AS overdue,
-    round(100.0 * count(t.gid) FILTER (WHERE t.completed = 1) / nullif(count(t.gid), 0), 1) AS percent_completed,
-    min(t.due_on) FILTER (WHERE t.completed = 0 AND t.due_on >= date('now')) AS next_due_on,
-    max(t.modified_at) AS last_task_change_at,
+    (SELECT count(*) FROM task_projects AS m JOIN tasks AS t ON t.gid = m.task_gid
+        WHERE m.project_gid = p.gid AND t._deleted_at IS NULL AND t._synced_at IS NOT NULL) AS tasks,
+    (SELECT count(*) FROM task_projects AS m JOIN tasks AS t ON t.gid = m.task_gid
+        WHERE m.project_gid = p.gid AND t._deleted_at IS NULL AND t._synced_at IS NOT NULL
+            AND t.completed = 1) AS completed,
+    (SELECT count(*) FROM task_projects AS m JOIN tasks AS t ON t.gid = m.task_gid
+        WHERE m.project_gid = p.gid AND t._deleted_at IS NULL AND t._synced_at IS NOT NULL
+            AND t.completed = 0) AS open,
+    (SELECT count(*) FROM task_projects AS m JOIN tasks AS t ON t.gid = m.task_gid
+        WHERE m.project_gid = p.gid AND t._deleted_at IS NULL AND t._synced_at IS NOT NULL
+            AND t.completed = 0 AND CASE
+                WHEN t.due_at IS NOT NULL THEN t.due_at < strftime('%Y-%m-%dT%H:%M:%fZ', 'now')
+                ELSE t.due_on < date('now')
+            END) AS overdue,
+    (SELECT round(100.0 * avg(t.completed), 1) FROM task_projects AS m JOIN tasks AS t ON t.gid = m.task_gid
+        WHERE m.project_gid = p.gid AND t._deleted_at IS NULL AND t._synced_at IS NOT NULL) AS percent_completed,
+    (SELECT min(t.due_on) FROM task_projects AS m JOIN tasks AS t ON t.gid = m.task_gid
+        WHERE m.project_gid = p.gid AND t._deleted_at IS NULL AND t._synced_at IS NOT NULL
+            AND t.completed = 0 AND t.due_on >= date('now')) AS next_due_on,
+    (SELECT max(t.modified_at) FROM task_projects AS m JOIN tasks AS t ON t.gid = m.task_gid
+        WHERE m.project_gid = p.gid AND t._deleted_at IS NULL AND t._synced_at IS NOT NULL) AS last_task_change_at,
     (SELECT title FROM status_updates WHERE gid = p.current_status_update_gid) AS current_status,
     p.due_on,
     p.archived,
@@ -345,10 +357,7 @@ SELECT
     p.team_gid,
     p.workspace_gid
 FROM projects AS p
-LEFT JOIN task_projects AS m ON m.project_gid = p.gid
-LEFT JOIN tasks AS t ON t.gid = m.task_gid AND t._deleted_at IS NULL AND t._synced_at IS NOT NULL
-WHERE p._deleted_at IS NULL AND p._synced_at IS NOT NULL
-GROUP BY p.gid;
+WHERE p._deleted_at IS NULL AND p._synced_at IS NOT NULL;
 
 -- Whoever is a member, and whoever has left and still has open tasks (present = 0).
 CREATE VIEW workload AS
