@@ -1,0 +1,243 @@
+"""Records to rows: pure. What does not fit is set aside whole, never dropped and never fatal."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache
+from typing import Any
+
+import orjson
+
+from asana_mirror.catalog import NAMED_BY, RESOURCES, Embedded, Json, Resource, Row
+from asana_mirror.errors import Undecodable
+from asana_mirror.words import Batch, UndecodedRecord
+
+_SKIPPED_FIELDS = frozenset({"gid", "resource_type"})
+_INTEGER_LIMIT = 2**63
+_UNFIT = (Undecodable, UnicodeError, RecursionError, orjson.JSONEncodeError)
+
+
+def decode(
+    resource: Resource,
+    records: Iterable[Any],
+    *,
+    fills: Mapping[str, Any] | None = None,
+    position: tuple[str, int] | None = None,
+) -> Batch:
+    """Turn the records of one page into rows.
+
+    `fills` are columns known from where the listing stands; `position` is a column of the resource that counts
+    on from the given number.
+    """
+    placed = []
+    for index, record in enumerate(records):
+        place = dict(fills or {})
+        if position:
+            place[position[0]] = position[1] + index
+        placed.append((record, place))
+    try:
+        return _decode_all(resource, placed)
+    except _UNFIT:
+        return _decode_what_fits(resource, placed)
+
+
+def _decode_all(resource: Resource, placed: Iterable[tuple[Any, dict[str, Any]]]) -> Batch:
+    batch = Batch()
+    for record, place in placed:
+        batch.listed.append(_decode_record(resource, record, place, batch))
+    return batch
+
+
+def _decode_what_fits(resource: Resource, placed: Iterable[tuple[Any, dict[str, Any]]]) -> Batch:
+    """Try each record alone first: one that fails half-way must leave nothing behind."""
+    fit, undecoded = [], []
+    for record, place in placed:
+        try:
+            _decode_record(resource, record, place, Batch())
+            fit.append((record, place))
+        except _UNFIT as error:
+            undecoded.append(_set_aside(resource, record, str(error)))
+    batch = _decode_all(resource, fit)
+    batch.undecoded = undecoded
+    return batch
+
+
+def _decode_record(resource: Resource, record: Any, place: Mapping[str, Any], batch: Batch) -> str:
+    if not isinstance(record, dict):
+        raise Undecodable(f"a record is {type(record).__name__}, not an object")
+    gid = _gid_of(record)
+    if gid is None:
+        raise Undecodable("a record has no gid")
+
+    def note(value: Json, table: str, **columns: str | None) -> str | None:
+        return _note(batch, value, table, columns)
+
+    row = [convert(record.get(name)) for name, convert in _converters(resource.name)]
+    for reference in resource.references:
+        referred = note(record.get(reference.name), reference.table)
+        if referred is None and place.get(reference.column) is not None:
+            referred = note({"gid": place[reference.column]}, reference.table)
+        row.append(referred)
+    for open_reference in resource.open_references:
+        row.extend(_open_reference(record.get(open_reference.name), open_reference.name, place))
+    row.extend(place.get(column) for column in resource.own_columns)
+    row.append(_extra(resource, record))
+    for links in resource.links:
+        values = record.get(links.name)
+        if isinstance(values, list) or (values is None and links.name in record):
+            width = len(links.key)
+            found = {tuple(link[:width]): tuple(link[width:]) for link in links.rows(values or [], note)}
+            batch.links.setdefault(links.table, {})[gid] = found
+        elif links.name in record:
+            raise Undecodable(f"{links.name} is {type(values).__name__}, not a list")
+    for embedded in resource.embedded:
+        if embedded.name in record:
+            row_fills = _decode_embedded(embedded, gid, record[embedded.name], batch)
+            row = _with_fills(resource, row, row_fills)
+    if resource.name in ("users", "agents"):
+        batch.actors[gid] = (resource.name.removesuffix("s"), _text(record.get("name")))
+    batch.rows.setdefault(resource.name, {})[gid] = tuple(row)
+    return gid
+
+
+def _decode_embedded(embedded: Embedded, gid: str, value: Json, batch: Batch) -> dict[str, str]:
+    """Decode whole records inside this one; returns columns of this record that name them."""
+    child = RESOURCES[embedded.resource]
+    if not embedded.many:
+        if value is None:
+            return {}
+        return {f"{embedded.name}_gid": _decode_record(child, value, {}, batch)}
+    if value is None:
+        value = []
+    if not isinstance(value, list):
+        raise Undecodable(f"{embedded.name} is {type(value).__name__}, not a list")
+    fills = {column: template.format(gid=gid) for column, template in embedded.within}
+    standing = {
+        _decode_record(child, record, {**fills, "position": index}, batch)
+        for index, record in enumerate(value)
+        if record is not None
+    }
+    if embedded.parent:
+        batch.children.setdefault((child.name, embedded.parent), {})[gid] = standing
+    return {}
+
+
+def _with_fills(resource: Resource, row: list[Any], fills: Mapping[str, str]) -> list[Any]:
+    for column, value in fills.items():
+        row[resource.column_names().index(column)] = value
+    return row
+
+
+def _note(batch: Batch, value: Json, table: str, columns: Mapping[str, str | None]) -> str | None:
+    if value is None:
+        return None
+    if isinstance(value, str):
+        value = {"gid": value}
+    if not isinstance(value, dict):
+        raise Undecodable(f"a reference to {table} is {type(value).__name__}, not an object")
+    gid = _gid_of(value)
+    if gid is None:
+        return None
+    if table == "actors":
+        kind, name = value.get("resource_type"), _text(value.get("name"))
+        known_kind, known_name = batch.actors.get(gid, (None, None))
+        batch.actors[gid] = (known_kind or _actor_type(kind), known_name or name)
+        return gid
+    stub = batch.stubs.setdefault(table, {}).setdefault(gid, {})
+    named_by = NAMED_BY.get(table, "name")
+    if named_by and isinstance(value.get(named_by), str):
+        stub[named_by] = value[named_by]
+    stub.update({column: known for column, known in columns.items() if known is not None})
+    return gid
+
+
+def _actor_type(resource_type: Json) -> str | None:
+    return resource_type if isinstance(resource_type, str) else None
+
+
+def _open_reference(value: Json, name: str, place: Mapping[str, Any]) -> tuple[str | None, str | None]:
+    gid = _gid_of(value) if isinstance(value, dict) else None
+    if gid is None:
+        return place.get(f"{name}_gid"), place.get(f"{name}_type")
+    kind = value.get("resource_type")
+    if kind is None and gid == place.get(f"{name}_gid"):
+        kind = place.get(f"{name}_type")
+    return gid, kind
+
+
+def _gid_of(record: Mapping[str, Any]) -> str | None:
+    gid = record.get("gid")
+    return None if gid is None or gid == "" else str(gid)
+
+
+def _extra(resource: Resource, record: Mapping[str, Any]) -> str | None:
+    """Fields that came and have no column."""
+    unknown = record.keys() - _known_fields(resource.name)
+    return _json({name: record[name] for name in unknown}) if unknown else None
+
+
+@cache
+def _known_fields(resource_name: str) -> frozenset[str]:
+    resource = RESOURCES[resource_name]
+    parts = (
+        *resource.columns,
+        *resource.references,
+        *resource.open_references,
+        *resource.links,
+        *resource.embedded,
+    )
+    return _SKIPPED_FIELDS | {part.name for part in parts} | set(resource.leaves_out)
+
+
+@cache
+def _converters(resource_name: str) -> tuple[tuple[str, Callable[[Json], Any]], ...]:
+    by_type: dict[str, Callable[[str], Callable[[Json], Any]]] = {
+        "text": lambda name: lambda value: _text(value, name),
+        "integer": lambda name: lambda value: _integer(value, name),
+        "boolean": lambda name: lambda value: _integer(value, name),
+        "real": lambda name: lambda value: _real(value, name),
+        "json": lambda name: lambda value: _json(value),
+    }
+    return tuple(
+        (column.name, by_type[column.type](column.name)) for column in RESOURCES[resource_name].columns
+    )
+
+
+def _text(value: Json, name: str = "name") -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, (int, float)):
+        return str(value)
+    raise Undecodable(f"{name} is {type(value).__name__}, not text")
+
+
+def _integer(value: Json, name: str) -> int | None:
+    if value is None:
+        return None
+    if isinstance(value, (bool, int)) or (isinstance(value, float) and value.is_integer()):
+        if -_INTEGER_LIMIT <= value < _INTEGER_LIMIT:
+            return int(value)
+    raise Undecodable(f"{name} is {value!r:.60}, not a whole number of 64 bits")
+
+
+def _real(value: Json, name: str) -> float | None:
+    if value is None:
+        return None
+    if isinstance(value, (int, float)):
+        return float(value)
+    raise Undecodable(f"{name} is {type(value).__name__}, not a number")
+
+
+def _json(value: Json) -> str | None:
+    """Keys in a fixed order, so that the same structure is the same text in every run."""
+    return None if value is None else orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
+
+
+def _set_aside(resource: Resource, record: Any, error: str) -> UndecodedRecord:
+    text = _json(record) or "null"
+    gid = _gid_of(record) if isinstance(record, dict) else None
+    return UndecodedRecord(
+        resource.name, gid or hashlib.sha256(text.encode()).hexdigest()[:32], error, text
+    )
+

@@ -1,0 +1,339 @@
+"""Reads listings until none is due: page by page, each page and its checkpoint in one transaction."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter, deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+from asana_mirror.catalog import RESOURCES, Resource
+from asana_mirror.client import Asana, GaveUp
+from asana_mirror.decode import decode
+from asana_mirror.errors import CarryOnWithout, ListTooLong, OffsetExpired
+from asana_mirror.plan import steps_below, steps_of_split
+from asana_mirror.quota import READS_IN_FLIGHT
+from asana_mirror.store import Mirror, Run, Tally
+from asana_mirror.times import utc_now
+from asana_mirror.wire import page_request
+from asana_mirror.words import Answer, Batch, Checkpoint, Page, Scope, Step, step_named
+
+AHEAD = 200  # steps taken from the mirror's queue at a time
+MOST_RESTARTS = 20  # of one listing in one walk
+BOOKS_EVERY_S = 1.0
+
+
+@dataclass
+class Progress:
+    """Listings asked for and read in this round, by the catalog's name."""
+
+    asked: Counter[str] = field(default_factory=Counter)
+    done: Counter[str] = field(default_factory=Counter)
+    records: int = 0
+
+
+class Reading:
+    """One run's reading: workers take steps from the mirror's queue until it is empty."""
+
+    def __init__(self, asana: Asana, mirror: Mirror, run: Run, scope: Scope, stop: asyncio.Event) -> None:
+        self.tally = Tally()
+        self.progress = Progress()
+        self.postponed: dict[str, str] = {}  # listing → why it is left for the next run
+        self._asana = asana
+        self._mirror = mirror
+        self._run = run
+        self._scope = scope
+        self._stop = stop
+        self._ahead: deque[Checkpoint] = deque()
+        self._busy: set[str] = set()
+        self._news = asyncio.Event()
+        self._died_at: dict[str, int] = {}
+        self._books_at = 0.0
+        for name, (due, asked) in mirror.rounds.count_due(run.round).items():
+            self.progress.asked[name] = asked
+            self.progress.done[name] = asked - due
+
+    async def drain(self) -> None:
+        """Read until no listing is due, or until told to stop."""
+        async with asyncio.TaskGroup() as workers:
+            for _ in range(READS_IN_FLIGHT):
+                workers.create_task(self._work())
+
+    async def _work(self) -> None:
+        while (checkpoint := await self._next()) is not None:
+            key = checkpoint.step.key
+            try:
+                await self._read_listing(checkpoint)
+            finally:
+                self._busy.discard(key)
+                self._announce()
+
+    async def _next(self) -> Checkpoint | None:
+        while not self._stop.is_set():
+            if not self._ahead:
+                self._look_ahead()
+            if self._ahead:
+                checkpoint = self._ahead.popleft()
+                self._busy.add(checkpoint.step.key)
+                return checkpoint
+            if not self._busy:
+                return None
+            await self._news.wait()
+        return None
+
+    def _look_ahead(self) -> None:
+        passed_over = len(self._busy) + len(self.postponed)
+        due = self._mirror.rounds.due(self._run.round, passed_over + AHEAD)
+        self._ahead.extend(
+            checkpoint
+            for checkpoint in due
+            if checkpoint.step.key not in self._busy and checkpoint.step.key not in self.postponed
+        )
+
+    def _announce(self) -> None:
+        """Wake the workers that found nothing to do."""
+        self._news.set()
+        self._news = asyncio.Event()
+
+    async def _read_listing(self, checkpoint: Checkpoint) -> None:
+        if checkpoint.split:
+            await self._split(checkpoint)
+            return
+        if checkpoint.step.listing.events and checkpoint.next_cursor is None:
+            checkpoint = await self._take_sync_token(checkpoint)
+        rest: Checkpoint | None = checkpoint
+        while rest is not None and not self._stop.is_set():
+            rest = await self._read_page(rest)
+
+    async def _take_sync_token(self, checkpoint: Checkpoint) -> Checkpoint:
+        """Take the cursor before the walk, so that nothing falls between the walk and the events after it."""
+        gid = checkpoint.step.parent_gid or ""
+        stream = f"/events?resource={gid}"
+        try:
+            token: str | None = await self._asana.sync_token(gid)
+        except (CarryOnWithout, GaveUp) as refusal:
+            token = None
+            with self._mirror.atomic():
+                self._mirror.ledger.note_problem(
+                    stream, "events", refusal.status, str(refusal), run_id=self._run.id, now=utc_now()
+                )
+        if token is None:
+            return checkpoint
+        taken = replace(checkpoint, next_cursor=token)
+        with self._mirror.atomic():
+            self._mirror.rounds.advance(taken)
+            self._mirror.ledger.solve_problem(stream)
+        return taken
+
+    async def _read_page(self, checkpoint: Checkpoint) -> Checkpoint | None:
+        """Read and write one page; returns what is left of the listing."""
+        try:
+            answer = await self._asana.page(*page_request(checkpoint.step, checkpoint.offset))
+        except OffsetExpired as death:
+            return await self._start_over(checkpoint, str(death))
+        except ListTooLong as refusal:
+            await self._split(checkpoint, str(refusal))
+            return None
+        except CarryOnWithout as refusal:
+            self._refuse(checkpoint.step, refusal.status, str(refusal))
+            return None
+        except GaveUp as trouble:
+            self._postpone(checkpoint.step, trouble)
+            return None
+        return self.write_page(checkpoint, answer)
+
+    def write_page(self, checkpoint: Checkpoint, answer: Answer[Page]) -> Checkpoint | None:
+        """Write a page, its links, what it opens and how far it brings its listing: all or nothing."""
+        step, page, now = checkpoint.step, answer.content, utc_now()
+        resource = RESOURCES[step.listing.resource]
+        position = step.listing.position if step.listing.position in resource.own_columns else None
+        batch = decode(
+            resource,
+            page.records,
+            fills=step.fills(),
+            position=(position, checkpoint.records) if position else None,
+        )
+        after = replace(
+            checkpoint,
+            offset=page.next_offset,
+            records=checkpoint.records + len(page.records),
+            walk_began_at=checkpoint.walk_began_at or answer.asked_at,
+            next_cursor=checkpoint.next_cursor or answer.asked_at,
+        )
+        with self._mirror.atomic():
+            self.write_batch(resource, batch, step, now)
+            self._write_positions(step, resource, batch, checkpoint.records)
+            standing: set[str] | None = {*batch.listed, *(record.gid for record in batch.undecoded)}
+            if page.next_offset or checkpoint.records:
+                self._mirror.absence.see(step.key, standing or (), self._run.round)
+                standing = None
+            if page.next_offset:
+                self._mirror.rounds.advance(after)
+            else:
+                self._complete(after, standing, now)
+            self._keep_books(now)
+        self.progress.records += len(page.records)
+        self._announce()
+        return after if page.next_offset else None
+
+    def write_batch(self, resource: Resource, batch: Batch, step: Step | None, now: str) -> None:
+        """Write a batch and put in the queue what its records open. Inside the caller's transaction."""
+        self._leave_out_known(batch, resource)
+        absence, run = self._mirror.absence, self._run
+        self.tally.add(self._mirror.pages.write(batch, run_id=run.id, now=now))
+        absence.close_children(batch, run.round)
+        for name, rows in batch.rows.items():
+            absence.found(name, rows, run.round)
+            if not RESOURCES[name].one_place:
+                absence.see(name, rows, run.round)
+        if not resource.one_place:
+            absence.see(resource.name, (record.gid for record in batch.undecoded), run.round)
+        self._mirror.ledger.keep_undecoded(
+            batch.undecoded, resource.name, batch.listed, step.key if step else resource.name, now
+        )
+        workspace_gid = _workspace_of(step)
+        rows = batch.rows.get(resource.name, {})
+        self.ask_for(
+            below
+            for gid in dict.fromkeys(batch.listed)
+            for below in steps_below(
+                resource.name, gid, rows[gid], workspace_gid=workspace_gid, scope=self._scope
+            )
+        )
+
+    def ask_for(self, steps: Iterable[Step]) -> None:
+        """Put listings in the queue, each at most once a round. Inside the caller's transaction."""
+        by_name: dict[str, list[Step]] = {}
+        for step in steps:
+            by_name.setdefault(step.listing.name, []).append(step)
+        for name, named in by_name.items():
+            self.progress.asked[name] += self._mirror.rounds.ask_for(named, self._run.round)
+
+    def _leave_out_known(self, batch: Batch, resource: Resource) -> None:
+        """Definitions inside other records repeat themselves: the first of a round is written, the rest are not."""
+        for name in [name for name in batch.rows if name != resource.name and not RESOURCES[name].one_place]:
+            for gid in self._mirror.absence.seen(name, batch.rows[name], self._run.round):
+                del batch.rows[name][gid]
+                for (child, _), parents in batch.children.items():
+                    for child_gid in parents.pop(gid, ()):
+                        batch.rows[child].pop(child_gid, None)
+
+    def _write_positions(self, step: Step, resource: Resource, batch: Batch, start: int) -> None:
+        if step.listing.position is None or step.listing.position in resource.own_columns:
+            return
+        self._mirror.pages.write_positions(
+            "task_projects",
+            "task_gid",
+            f"{(step.listing.below or '').removesuffix('s')}_gid",
+            step.parent_gid or "",
+            zip(batch.listed, range(start, start + len(batch.listed)), strict=True),
+        )
+
+    def _complete(self, checkpoint: Checkpoint, standing: set[str] | None, now: str) -> None:
+        step = checkpoint.step
+        self._mirror.absence.close_listing(step, standing, self._run.round)
+        self._mirror.absence.forget(step.key, self._run.round)
+        self._mirror.rounds.complete(checkpoint, now=now)
+        self._mirror.ledger.solve_problem(step.key)
+        self.progress.done[step.listing.name] += 1
+
+    async def _start_over(self, checkpoint: Checkpoint, reason: str) -> Checkpoint | None:
+        """The offset died: read from the first page, under the time at which the walk began."""
+        key, records = checkpoint.step.key, checkpoint.records
+        died_here_before = self._died_at.get(key) == records
+        self._died_at[key] = records
+        if died_here_before and checkpoint.step.listing.split:
+            await self._split(checkpoint, reason)
+            return None
+        if checkpoint.restarts >= MOST_RESTARTS:
+            self._refuse(checkpoint.step, 400, reason)
+            return None
+        afresh = replace(checkpoint, offset=None, records=0, restarts=checkpoint.restarts + 1)
+        with self._mirror.atomic():
+            self._mirror.absence.forget(key, self._run.round)
+            self._mirror.rounds.advance(afresh)
+        return afresh
+
+    async def _split(self, checkpoint: Checkpoint, reason: str = "") -> None:
+        """Too long to be read in one: read its parts instead, in this and every later round."""
+        step = checkpoint.step
+        if step.listing.split is None:
+            self._refuse(step, 400, reason)
+            return
+        sections = step_named("project_sections", step.parent_gid, step.workspace_gid)
+        while await self._is_under_way(sections):
+            pass
+        state = self._mirror.rounds.state_of(sections)
+        parts = self._mirror.absence.living_sections(step.parent_gid or "")
+        if self._stop.is_set():
+            return
+        if state is None or state.due or state.refused or not parts:
+            self._refuse(step, 400, reason or "The listing is too long and its sections cannot be read.")
+            return
+        if checkpoint.next_cursor is None and step.listing.events:
+            checkpoint = await self._take_sync_token(checkpoint)
+        now = utc_now()
+        with self._mirror.atomic():
+            self.ask_for(steps_of_split(parts, step.workspace_gid))
+            self._mirror.absence.forget(step.key, self._run.round)
+            self._mirror.rounds.complete(replace(checkpoint, split=True), now=now)
+            self.progress.done[step.listing.name] += 1
+
+    async def _is_under_way(self, step: Step) -> bool:
+        state = self._mirror.rounds.state_of(step)
+        waiting = state is not None and state.due and state.round == self._run.round
+        if not waiting or step.key in self.postponed or self._stop.is_set():
+            return False
+        await asyncio.sleep(0.05)
+        return True
+
+    def _refuse(self, step: Step, status: int, message: str) -> None:
+        """Note what Asana will not show, and go on without: nothing is concluded from it."""
+        now = utc_now()
+        with self._mirror.atomic():
+            self._mirror.rounds.refuse(step, status)
+            self._mirror.absence.forget(step.key, self._run.round)
+            self._mirror.ledger.note_problem(
+                step.key, step.listing.resource, status, message, run_id=self._run.id, now=now
+            )
+        self.progress.done[step.listing.name] += 1
+
+    def _postpone(self, step: Step, trouble: GaveUp) -> None:
+        """It failed again and again while others succeeded: it stays due, for the next run."""
+        self.postponed[step.key] = str(trouble)
+        with self._mirror.atomic():
+            self._mirror.ledger.note_problem(
+                step.key,
+                step.listing.resource,
+                trouble.status,
+                str(trouble),
+                run_id=self._run.id,
+                now=utc_now(),
+            )
+
+    def _keep_books(self, now: str) -> None:
+        """Bring the run's figures up to date, so that they survive a kill to within a second."""
+        if time.monotonic() - self._books_at >= BOOKS_EVERY_S:
+            self.keep_books(now)
+
+    def keep_books(self, now: str) -> None:
+        """Write the run's figures. Inside the caller's transaction."""
+        asana, run = self._asana, self._run
+        self._books_at = time.monotonic()
+        self._mirror.rounds.count(
+            run,
+            self.tally,
+            requests=asana.requests,
+            refused=asana.refused,
+            seconds_waited=asana.seconds_waited,
+        )
+        self._mirror.ledger.record_use(run.id, asana.uses)
+        self._mirror.ledger.note_changes(asana.changes, asana.changed_endpoints, now)
+        asana.changes.clear()
+
+
+def _workspace_of(step: Step | None) -> str | None:
+    if step is None:
+        return None
+    return step.parent_gid if step.listing.below == "workspaces" else step.workspace_gid

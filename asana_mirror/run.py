@@ -1,0 +1,290 @@
+"""One run: look, take hold of the mirror, read until nothing is left, then say who is gone."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import sqlite3
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+
+from asana_mirror import __version__
+from asana_mirror.client import Asana
+from asana_mirror.doubts import Doubts
+from asana_mirror.errors import (
+    AsanaUnreachable,
+    BadToken,
+    CarryOnWithout,
+    Interrupted,
+    MirrorError,
+    OffsetExpired,
+    TooManyMissing,
+    WrongUsage,
+)
+from asana_mirror.plan import too_many
+from asana_mirror.reading import Progress, Reading
+from asana_mirror.store import Mirror, Run, check_mirror, hold
+from asana_mirror.store.opening import in_our_words
+from asana_mirror.times import utc_now
+from asana_mirror.wire import page_request
+from asana_mirror.words import Answer, Checkpoint, Page, Scope, step_named
+
+GRACE_S = 3.0  # for pages in flight after a request to stop
+SHOW_EVERY_S = 0.25
+
+
+@dataclass(frozen=True)
+class SyncOptions:
+    """All that a run is told."""
+
+    mirror: Path
+    token: str = field(repr=False)
+    base_url: str
+    per_minute: float = 1500.0
+    max_wait_s: float = 600.0
+    max_deletes: int | None = None
+    scope: Scope = Scope()
+
+
+@dataclass
+class Report:
+    """What a run did; `sync --json` prints it."""
+
+    run: int
+    mode: str
+    resumed: bool
+    outcome: str = "complete"
+    requests: int = 0
+    refused: int = 0
+    seconds: float = 0.0
+    seconds_waited: float = 0.0
+    rows_inserted: int = 0
+    rows_updated: int = 0
+    rows_unchanged: int = 0
+    rows_deleted: int = 0
+    not_readable: int = 0
+
+
+Show = Callable[[Progress], None]
+
+
+async def sync(
+    options: SyncOptions,
+    *,
+    transport: httpx.AsyncBaseTransport | None = None,
+    stop: asyncio.Event | None = None,
+    show: Show | None = None,
+) -> Report:
+    """Bring the mirror up to date: everything that the token sees is read and reconciled.
+
+    Raises a MirrorError for whatever keeps the run from its end; what was read until then is kept.
+    """
+    began = time.monotonic()
+    path = options.mirror
+    stop = stop or asyncio.Event()
+    check_mirror(path)
+    if Path(f"{path}.lock").exists():
+        with hold(path):
+            pass  # so that a mirror held by another run is said before anything is asked
+    async with Asana(
+        options.token,
+        options.base_url,
+        per_minute=options.per_minute,
+        max_wait_s=options.max_wait_s,
+        transport=transport,
+    ) as asana:
+        workspaces = await _first_contact(asana, options.scope)
+        with hold(path), _open(path) as mirror:
+            with mirror.atomic():
+                run = mirror.rounds.begin(options.scope, now=utc_now(), holder=_holder(), version=__version__)
+            report = Report(run.id, run.mode, run.resumed)
+            reading = Reading(asana, mirror, run, options.scope, stop)
+            try:
+                async with _cancelled_after_grace(stop), _shown(show, reading.progress):
+                    await _read_everything(asana, mirror, run, options, reading, workspaces, stop)
+                report.rows_deleted = _conclude(mirror, run, reading, options)
+            except BaseException as error:
+                ended = _what_ended_it(error, path, stop)
+                _record_end(mirror, run, reading, _outcome(ended))
+                raise ended from error
+            finally:
+                _fill_in(report, mirror, asana, reading, time.monotonic() - began)
+            return report
+
+
+async def _first_contact(asana: Asana, scope: Scope) -> list[Answer[Page]]:
+    """Read the workspaces before anything is touched: a wrong token or host must leave no trace."""
+    step = step_named("workspaces")
+    answers: list[Answer[Page]] = []
+    offset: str | None = None
+    while not answers or offset:
+        try:
+            answers.append(await asana.page(*page_request(step, offset)))
+        except OffsetExpired:
+            answers, offset = [], None
+            continue
+        except CarryOnWithout as refusal:
+            if refusal.status == 404:
+                raise AsanaUnreachable(
+                    "There is no Asana at this address: it answers 404 for /workspaces.",
+                    hint="Check --base-url; Asana's own is https://app.asana.com/api/1.0",
+                ) from refusal
+            raise BadToken(f"The token may not list its workspaces: {refusal}") from refusal
+        offset = answers[-1].content.next_offset
+    names = {
+        str(record.get("gid")): record.get("name")
+        for answer in answers
+        for record in answer.content.records
+        if isinstance(record, dict)
+    }
+    for gid in scope.workspaces:
+        if gid not in names:
+            visible = ", ".join(f"{gid} ({name})" for gid, name in names.items()) or "none"
+            raise WrongUsage(
+                f"This token sees no workspace {gid}.", hint=f"The workspaces it sees: {visible}."
+            )
+    return answers
+
+
+async def _read_everything(
+    asana: Asana,
+    mirror: Mirror,
+    run: Run,
+    options: SyncOptions,
+    reading: Reading,
+    workspaces: list[Answer[Page]],
+    stop: asyncio.Event,
+) -> None:
+    if run.mode == "first":
+        mirror.search.put_off()
+    root = step_named("workspaces")
+    with mirror.atomic():
+        reading.ask_for([root])
+    rest: Checkpoint | None = Checkpoint(root, run.round)
+    for answer in workspaces:
+        if rest is not None:
+            rest = reading.write_page(rest, answer)
+    doubts = Doubts(asana, mirror, run, options.scope, reading, stop)
+    while True:
+        await reading.drain()
+        if not stop.is_set() and not reading.postponed:
+            await doubts.resolve()
+        if stop.is_set():
+            raise asyncio.CancelledError
+        if reading.postponed:
+            listing, why = next(iter(reading.postponed.items()))
+            raise AsanaUnreachable(
+                f"{len(reading.postponed)} listings could not be read, {listing} among them: {why}",
+                hint="Everything else was read and kept. Run the same command again: it asks only for the rest.",
+            )
+        if not mirror.rounds.due(run.round, 1):
+            return
+
+
+def _conclude(mirror: Mirror, run: Run, reading: Reading, options: SyncOptions) -> int:
+    """Nothing is left to read: mark who is gone, unless that is suspiciously many; returns rows deleted."""
+    excessive = too_many(mirror.absence.losses(run.round), options.max_deletes)
+    if excessive:
+        table, (gone, living) = next(iter(excessive.items()))
+        raise TooManyMissing(f"{gone} of {living} {table} would disappear, with no event that explains it.")
+    now = utc_now()
+    mirror.search.catch_up()
+    with mirror.atomic():
+        deleted = mirror.absence.bury(run.round, run_id=run.id, now=now)
+        reading.keep_books(now)
+        mirror.rounds.end(run, "complete", now=now, deleted=deleted)
+    return deleted
+
+
+@asynccontextmanager
+async def _cancelled_after_grace(stop: asyncio.Event) -> AsyncIterator[None]:
+    """Once asked to stop, pages in flight may finish; what takes longer is cut off."""
+    task = asyncio.current_task()
+
+    async def watch() -> None:
+        await stop.wait()
+        await asyncio.sleep(GRACE_S)
+        if task:
+            task.cancel()
+
+    watcher = asyncio.create_task(watch())
+    try:
+        yield
+    finally:
+        watcher.cancel()
+
+
+@asynccontextmanager
+async def _shown(show: Show | None, progress: Progress) -> AsyncIterator[None]:
+    """Show the progress now and then, while the block runs."""
+
+    async def repeat() -> None:
+        while show:
+            show(progress)
+            await asyncio.sleep(SHOW_EVERY_S)
+
+    shower = asyncio.create_task(repeat())
+    try:
+        yield
+    finally:
+        shower.cancel()
+
+
+@contextmanager
+def _open(path: Path) -> Iterator[Mirror]:
+    mirror = Mirror(path)
+    try:
+        yield mirror
+    finally:
+        with contextlib.suppress(sqlite3.Error):
+            mirror.close()
+
+
+def _what_ended_it(error: BaseException, path: Path, stop: asyncio.Event) -> BaseException:
+    """The one error to tell: out of the groups in which parallel readers pack them, in this program's words."""
+    while isinstance(error, BaseExceptionGroup):
+        ours = [inner for inner in error.exceptions if isinstance(inner, MirrorError)]
+        error = (ours or list(error.exceptions))[0]
+    if isinstance(error, sqlite3.Error):
+        return in_our_words(path, error)
+    if isinstance(error, asyncio.CancelledError) and stop.is_set():
+        return Interrupted(getattr(stop, "signal_number", signal.SIGINT))
+    return error
+
+
+def _outcome(error: BaseException) -> str:
+    if isinstance(error, (Interrupted, asyncio.CancelledError, KeyboardInterrupt)):
+        return "interrupted"
+    if isinstance(error, AsanaUnreachable):
+        return "unreachable"
+    return "guarded" if isinstance(error, TooManyMissing) else "failed"
+
+
+def _record_end(mirror: Mirror, run: Run, reading: Reading, outcome: str) -> None:
+    now = utc_now()
+    # On a full disk even this cannot be written; the next run finds the run without an end.
+    with contextlib.suppress(sqlite3.Error), mirror.atomic():
+        reading.keep_books(now)
+        mirror.rounds.end(run, outcome, now=now)
+
+
+def _fill_in(report: Report, mirror: Mirror, asana: Asana, reading: Reading, seconds: float) -> None:
+    report.requests, report.refused = asana.requests, asana.refused
+    report.seconds, report.seconds_waited = round(seconds, 3), round(asana.seconds_waited, 3)
+    report.rows_inserted = reading.tally.inserted
+    report.rows_updated = reading.tally.updated
+    report.rows_unchanged = reading.tally.unchanged
+    with contextlib.suppress(sqlite3.Error):
+        report.not_readable = mirror.ledger.count_problems()
+
+
+def _holder() -> str:
+    return f"process {os.getpid()} on {socket.gethostname()}"

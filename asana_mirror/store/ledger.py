@@ -1,0 +1,91 @@
+"""Requests made, problems met, changes announced, records that did not fit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from sqlite_utils import Database
+
+from asana_mirror.words import ApiChange, EndpointUse, UndecodedRecord
+
+
+class Ledger:
+    """Writes the books of a run; the caller holds the transaction."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    def record_use(self, run_id: int, uses: Mapping[str, EndpointUse]) -> None:
+        """Bring `sync_requests` up to date with the run's totals."""
+        self._db.conn.executemany(
+            "INSERT INTO sync_requests (run_id, endpoint, requests, refused, records, bytes, cost_estimate) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (run_id, endpoint) DO UPDATE SET "
+            "requests = excluded.requests, refused = excluded.refused, records = excluded.records, "
+            "bytes = excluded.bytes, cost_estimate = excluded.cost_estimate",
+            [
+                (run_id, endpoint, use.requests, use.refused, use.records, use.bytes, use.cost_estimate)
+                for endpoint, use in uses.items()
+            ],
+        )
+
+    def note_problem(
+        self, listing: str, resource: str, status: int | None, message: str, *, run_id: int, now: str
+    ) -> None:
+        """Keep that something could not be read, since when, and how often."""
+        self._db.execute(
+            "INSERT INTO sync_problems (listing, resource, status, message, since, last_seen_at, run_id) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (listing) DO UPDATE SET status = excluded.status, "
+            "message = excluded.message, last_seen_at = excluded.last_seen_at, times = times + 1, "
+            "run_id = excluded.run_id",
+            [listing, resource, status, message, now, now, run_id],
+        )
+
+    def solve_problem(self, listing: str) -> None:
+        """The listing was read after all."""
+        self._db.execute("DELETE FROM sync_problems WHERE listing = ?", [listing])
+
+    def note_changes(self, changes: Mapping[ApiChange, int], endpoints: Mapping[ApiChange, str], now: str) -> None:
+        """Keep what Asana announced in its headers, how often, and where first."""
+        self._db.conn.executemany(
+            "INSERT INTO sync_api_changes "
+            "(header, value, name, info, affected, endpoint, first_seen_at, last_seen_at, times) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (header, value) DO UPDATE SET "
+            "last_seen_at = excluded.last_seen_at, times = times + excluded.times",
+            [
+                (
+                    change.header,
+                    change.value,
+                    change.name,
+                    change.info,
+                    change.affected,
+                    endpoints[change],
+                    now,
+                    now,
+                    times,
+                )
+                for change, times in changes.items()
+            ],
+        )
+
+    def keep_undecoded(
+        self, records: Iterable[UndecodedRecord], resource: str, read: Iterable[str], step_key: str, now: str
+    ) -> None:
+        """Keep what did not fit, whole; forget what fits by now."""
+        self._db.conn.executemany(
+            "INSERT INTO sync_undecoded (resource, gid, listing, error, record, since, last_seen_at) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (resource, gid) DO UPDATE SET error = excluded.error, "
+            "record = excluded.record, last_seen_at = excluded.last_seen_at, times = times + 1",
+            [
+                (record.resource, record.gid, step_key, record.error, record.record, now, now)
+                for record in records
+            ],
+        )
+        if self._db.execute("SELECT 1 FROM sync_undecoded LIMIT 1").fetchone():
+            self._db.conn.executemany(
+                "DELETE FROM sync_undecoded WHERE resource = ? AND gid = ?", [(resource, gid) for gid in read]
+            )
+
+    def count_problems(self) -> int:
+        """How many listings could not be read."""
+        (count,) = self._db.execute("SELECT count(*) FROM sync_problems").fetchone()
+        return int(count)

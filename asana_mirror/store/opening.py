@@ -1,0 +1,192 @@
+"""What a mirror file is: how it is made, recognised, upgraded and held by one run at a time."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+from sqlite_utils import Database
+
+from asana_mirror.errors import CannotWrite, DiskFull, MirrorBusy, MirrorError, MirrorTooNew, NotAMirror
+from asana_mirror.schema_files import schema_folder
+
+APPLICATION_ID = 0x4153414D  # "ASAM", so that a mirror is told from any other SQLite file
+_MAGIC = b"SQLite format 3\x00"
+_BUSY_TIMEOUT_S = 30.0
+
+
+def check_mirror(path: Path, *, must_exist: bool = False) -> None:
+    """Look without touching: raises NotAMirror, MirrorTooNew or CannotWrite."""
+    if not path.exists():
+        if must_exist:
+            raise NotAMirror(
+                f"There is no mirror at {path}.", hint=f"Make one with: asana-mirror sync {path}"
+            )
+        _check_folder(path)
+        return
+    if not path.is_file():
+        raise NotAMirror(f"{path} is not a file.")
+    if not os.access(path, os.R_OK):
+        raise CannotWrite(f"{path} may not be read by this user.")
+    if path.stat().st_size:
+        _check_content(path)
+    elif must_exist:
+        raise NotAMirror(f"{path} is empty.", hint=f"Fill it with: asana-mirror sync {path}")
+    if not must_exist:
+        _check_folder(path)
+        if not os.access(path, os.W_OK):
+            raise CannotWrite(f"{path} may not be written by this user.")
+
+
+def _check_folder(path: Path) -> None:
+    folder = path.parent
+    if not folder.is_dir():
+        raise CannotWrite(f"The folder {folder} does not exist.", hint=f"Make it with: mkdir -p {folder}")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise CannotWrite(f"The folder {folder} may not be written by this user.")
+
+
+def _check_content(path: Path) -> None:
+    with path.open("rb") as file:
+        if file.read(len(_MAGIC)) != _MAGIC:
+            raise NotAMirror(f"{path} is not a SQLite file.")
+    try:
+        connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
+        try:
+            (application_id,) = connection.execute("PRAGMA application_id").fetchone()
+            (version,) = connection.execute("PRAGMA user_version").fetchone()
+            (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        finally:
+            connection.close()
+    except sqlite3.DatabaseError as error:
+        raise NotAMirror(f"{path} cannot be read as a SQLite file: {error}.") from error
+    if application_id != APPLICATION_ID and (tables or version):
+        raise NotAMirror(f"{path} is a SQLite file of something else, not a mirror of Asana.")
+    if version > len(steps()):
+        raise MirrorTooNew(
+            f"{path} was made by a newer asana-mirror (its schema is step {version}, "
+            f"this program knows {len(steps())})."
+        )
+
+
+def steps() -> list[Path]:
+    """The numbered SQL steps, first to last; step n brings a mirror from user_version n - 1 to n."""
+    return sorted(schema_folder().glob("[0-9][0-9][0-9][0-9]_*.sql"))
+
+
+def open_mirror(path: Path) -> Database:
+    """Open for writing; make the file (mode 0600) or upgrade it where needed."""
+    with translated(path):
+        if not path.exists():
+            os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
+        connection = sqlite3.connect(path, timeout=_BUSY_TIMEOUT_S)
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("PRAGMA cache_size = -32000")
+        connection.execute("PRAGMA journal_size_limit = 67108864")
+        db = Database(connection)
+        migrate(db)
+        return db
+
+
+def migrate(db: Database) -> None:
+    """Take the steps that the mirror lacks, each with its record in one transaction, then remake views."""
+    (done,) = db.execute("PRAGMA user_version").fetchone()
+    missing = steps()[done:]
+    for number, step in enumerate(missing, start=done + 1):
+        _run_script(
+            db,
+            f"{step.read_text(encoding='utf-8')}\n"
+            f"PRAGMA application_id = {APPLICATION_ID};\nPRAGMA user_version = {number};",
+        )
+    if missing:
+        remake_views(db)
+        remake_triggers(db)
+
+
+def remake_views(db: Database) -> None:
+    """Views hold no data: drop them all and read schema/views.sql."""
+    dropped = "".join(f'DROP VIEW "{name}";\n' for name in db.view_names())
+    _run_script(db, dropped + (schema_folder() / "views.sql").read_text(encoding="utf-8"))
+
+
+def remake_triggers(db: Database) -> None:
+    """Triggers hold no data either: drop them all and read schema/search.sql."""
+    _run_script(db, drop_triggers_sql(db) + (schema_folder() / "search.sql").read_text(encoding="utf-8"))
+
+
+def drop_triggers_sql(db: Database) -> str:
+    names = [row[0] for row in db.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'")]
+    return "".join(f'DROP TRIGGER "{name}";\n' for name in names)
+
+
+def _run_script(db: Database, script: str) -> None:
+    try:
+        db.conn.executescript(f"BEGIN IMMEDIATE;\n{script}\nCOMMIT;")
+    except BaseException:
+        db.conn.rollback()
+        raise
+
+
+@contextmanager
+def hold(path: Path) -> Iterator[None]:
+    """Hold the mirror for one run. The operating system lets go when the holder dies, however it dies."""
+    lock = FileLock(f"{path}.lock", mode=0o600)
+    try:
+        with translated(path):
+            lock.acquire(timeout=0)
+    except Timeout:
+        raise MirrorBusy(f"Another run holds {path}: {_holder(path)}.") from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _holder(path: Path) -> str:
+    try:
+        connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
+        try:
+            row = connection.execute(
+                "SELECT holder, started_at FROM sync_runs WHERE ended_at IS NULL ORDER BY id DESC LIMIT 1"
+            ).fetchone()
+        finally:
+            connection.close()
+    except sqlite3.Error:
+        row = None
+    return f"{row[0]}, since {row[1]}" if row else "it has just begun"
+
+
+@contextmanager
+def translated(path: Path) -> Iterator[None]:
+    """Say SQLite's and the system's complaints about the file in this program's words."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise in_our_words(path, error) from error
+    except OSError as error:
+        if error.errno in (28, 122):  # ENOSPC, EDQUOT
+            raise DiskFull(f"The disk is full: {path} cannot grow.") from error
+        raise CannotWrite(f"{path} cannot be written: {error.strerror or error}.") from error
+
+
+def in_our_words(path: Path, error: sqlite3.Error) -> MirrorError | sqlite3.Error:
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code == sqlite3.SQLITE_FULL:
+        return DiskFull(f"The disk is full: {path} cannot grow.")
+    if code == sqlite3.SQLITE_IOERR:
+        return DiskFull(f"{path} could not be written or read: {error}.")
+    if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM):
+        return CannotWrite(f"{path} cannot be written: {error}.")
+    if code == sqlite3.SQLITE_BUSY:
+        return MirrorBusy(f"Another program keeps {path} locked.", hint="Close it and run again.")
+    if code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
+        return NotAMirror(
+            f"{path} is damaged: {error}.", hint="Restore a backup, or move it away and sync again."
+        )
+    return error

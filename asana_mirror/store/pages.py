@@ -1,0 +1,175 @@
+"""Rows, links and stubs of a page: compared with what is there, written only where something differs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import orjson
+from sqlite_utils import Database
+
+from asana_mirror.catalog import RESOURCES, Links, Resource, Row
+from asana_mirror.words import Batch
+
+_BOOKKEEPING = "_extra"
+
+
+@dataclass
+class Tally:
+    """What writing changed, in rows."""
+
+    inserted: int = 0
+    updated: int = 0
+    unchanged: int = 0
+
+    def add(self, other: Tally) -> None:
+        self.inserted += other.inserted
+        self.updated += other.updated
+        self.unchanged += other.unchanged
+
+
+class Pages:
+    """Writes batches. Always inside the caller's transaction, together with the checkpoint."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    def write(self, batch: Batch, *, run_id: int, now: str) -> Tally:
+        """Upsert the batch. Foreign keys are held when the transaction ends, not before."""
+        self._db.execute("PRAGMA defer_foreign_keys = ON")
+        self._write_actors(batch)
+        self._write_stubs(batch)
+        tally = Tally()
+        for name, rows in batch.rows.items():
+            tally.add(self._write_rows(RESOURCES[name], rows, batch, run_id, now))
+        return tally
+
+    def write_positions(
+        self, table: str, owner: str, parent: str, parent_gid: str, positions: Iterable[tuple[str, int]]
+    ) -> None:
+        """Keep the order in which a listing gave its records, in the link that leads to them."""
+        self._db.conn.executemany(
+            f"UPDATE {table} SET position = ?1 WHERE {owner} = ?2 AND {parent} = ?3 AND position IS NOT ?1",
+            [(position, gid, parent_gid) for gid, position in positions],
+        )
+
+    def _write_actors(self, batch: Batch) -> None:
+        self._db.conn.executemany(
+            "INSERT INTO actors (gid, type, name) VALUES (?, ?, ?) ON CONFLICT (gid) DO UPDATE SET "
+            "type = coalesce(excluded.type, type), name = coalesce(excluded.name, name) "
+            "WHERE coalesce(excluded.type, type) IS NOT type OR coalesce(excluded.name, name) IS NOT name",
+            [(gid, *known) for gid, known in batch.actors.items()],
+        )
+
+    def _write_stubs(self, batch: Batch) -> None:
+        for table, stubs in batch.stubs.items():
+            whole = batch.rows.get(table, {})
+            by_columns: dict[tuple[str, ...], list[Row]] = {}
+            for gid, columns in stubs.items():
+                if gid not in whole:
+                    by_columns.setdefault(tuple(columns), []).append((gid, *columns.values()))
+            for columns, rows in by_columns.items():
+                self._db.conn.executemany(_stub_sql(table, columns), rows)
+
+    def _write_rows(
+        self, resource: Resource, rows: dict[str, Row], batch: Batch, run_id: int, now: str
+    ) -> Tally:
+        known = self._known_rows(resource, list(rows))
+        relinked: set[str] = set()
+        changed, tally = [], Tally()
+        for gid, row in rows.items():
+            before = known.get(gid)
+            if before == row:
+                tally.unchanged += 1
+                continue
+            changed.append((gid, *row, now, run_id))
+            if before is None:
+                tally.inserted += 1
+            else:
+                tally.updated += 1
+        self._db.conn.executemany(_upsert_sql(resource.name), changed)
+        for links in resource.links:
+            relinked |= self._write_links(links, batch.links.get(links.table, {}))
+        only_relinked = relinked - {row[0] for row in changed}
+        self._db.conn.executemany(
+            f"UPDATE {resource.name} SET _synced_at = ?, _changed_run = ? WHERE gid = ?",
+            [(now, run_id, gid) for gid in only_relinked],
+        )
+        tally.updated += len(only_relinked)
+        tally.unchanged -= len(only_relinked)
+        return tally
+
+    def _known_rows(self, resource: Resource, gids: Sequence[str]) -> dict[str, Row]:
+        """The rows as they stand; a stub is as good as none, a tombstone differs from any living row."""
+        columns = ", ".join((*resource.column_names(), _BOOKKEEPING))
+        found = self._db.execute(
+            f"SELECT gid, _deleted_at, {columns} FROM {resource.name} "
+            "WHERE gid IN (SELECT value FROM json_each(?)) AND _synced_at IS NOT NULL",
+            [orjson.dumps(gids).decode()],
+        )
+        return {row[0]: row[2:] if row[1] is None else () for row in found}
+
+    def _write_links(self, links: Links, owners: dict[str, dict[Row, Row]]) -> set[str]:
+        """Make the links of these owners exactly what their records say; returns whose differed."""
+        if not owners:
+            return set()
+        before: dict[str, dict[Row, Row]] = {}
+        width = 1 + len(links.key)
+        for row in self._db.execute(
+            f"SELECT {links.owner}, {', '.join(links.columns)} FROM {links.table} "
+            f"WHERE {links.owner} IN (SELECT value FROM json_each(?))",
+            [orjson.dumps(list(owners)).decode()],
+        ):
+            before.setdefault(row[0], {})[row[1:width]] = row[width:]
+        gone: list[Row] = []
+        new: list[Row] = []
+        for owner, found in owners.items():
+            stood = before.get(owner, {})
+            gone.extend((owner, *key) for key in stood.keys() - found.keys())
+            new.extend((owner, *key, *values) for key, values in found.items() if stood.get(key) != values)
+        keys = " AND ".join(f"{column} = ?" for column in (links.owner, *links.key))
+        self._db.conn.executemany(f"DELETE FROM {links.table} WHERE {keys}", gone)
+        self._db.conn.executemany(_link_sql(links), new)
+        return {row[0] for row in (*gone, *new)}
+
+
+@cache
+def _upsert_sql(table: str) -> str:
+    columns = (*RESOURCES[table].column_names(), _BOOKKEEPING, "_synced_at", "_changed_run")
+    assignments = ", ".join(f"{column} = excluded.{column}" for column in columns)
+    return (
+        f"INSERT INTO {table} (gid, {', '.join(columns)}) VALUES ({_marks(1 + len(columns))}) "
+        f"ON CONFLICT (gid) DO UPDATE SET {assignments}, _deleted_at = NULL, _deleted_reason = NULL"
+    )
+
+
+@cache
+def _stub_sql(table: str, columns: tuple[str, ...]) -> str:
+    insert = f"INSERT INTO {table} ({', '.join(('gid', *columns))}) VALUES ({_marks(1 + len(columns))})"
+    if not columns:
+        return f"{insert} ON CONFLICT (gid) DO NOTHING"
+    assignments = ", ".join(f"{column} = excluded.{column}" for column in columns)
+    differs = " OR ".join(f"{table}.{column} IS NOT excluded.{column}" for column in columns)
+    synced = f"AND {table}._synced_at IS NULL"
+    return f"{insert} ON CONFLICT (gid) DO UPDATE SET {assignments} WHERE ({differs}) {synced}"
+
+
+@cache
+def _link_sql(links: Links) -> str:
+    columns = (links.owner, *links.columns)
+    insert = f"INSERT INTO {links.table} ({', '.join(columns)}) VALUES ({_marks(len(columns))})"
+    if not links.values:
+        return f"{insert} ON CONFLICT DO NOTHING"
+    assignments = ", ".join(f"{column} = excluded.{column}" for column in links.values)
+    return f"{insert} ON CONFLICT DO UPDATE SET {assignments}"
+
+
+def _marks(count: int) -> str:
+    return ", ".join("?" * count)
+
+
+def gids_json(gids: Iterable[Any]) -> str:
+    """Gids as one JSON parameter, for `json_each`."""
+    return orjson.dumps(list(gids)).decode()

@@ -1,0 +1,15 @@
+"""Times as Asana writes them: ISO 8601, UTC, milliseconds."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+
+def as_asana_writes(moment: datetime) -> str:
+    """`2026-11-22T08:15:30.123Z`."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+
+
+def utc_now() -> str:
+    """This machine's clock."""
+    return as_asana_writes(datetime.now(UTC))

@@ -1,0 +1,210 @@
+"""What requests and answers of Asana mean: pure functions, no network.
+
+https://developers.asana.com/docs/errors · https://developers.asana.com/docs/pagination
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import Any, Literal
+
+import orjson
+
+from asana_mirror.catalog import opt_fields
+from asana_mirror.errors import (
+    BadToken,
+    CarryOnWithout,
+    ListTooLong,
+    OffsetExpired,
+    RateLimited,
+    SyncTokenExpired,
+    WaitAndRepeat,
+)
+from asana_mirror.words import ApiChange, Page, Step
+
+PAGE_LIMIT = 100
+ENABLED_FEATURES = "ai_teammate_actors"
+HEADERS = {"Accept": "application/json", "Asana-Enable": ENABLED_FEATURES}
+
+Paged = Literal["no", "first", "later"]  # no list, a first page, a page behind an offset
+
+_TOO_LONG = re.compile(r"too large|too long|too many", re.IGNORECASE)
+_OFFSET = re.compile(r"offset|pagination token|expired", re.IGNORECASE)
+
+
+def page_request(step: Step, offset: str | None) -> tuple[str, dict[str, str]]:
+    """Path and query of one page of a listing."""
+    path, _, query = step.key.partition("?")
+    params = dict(pair.split("=", 1) for pair in query.split("&") if pair)
+    params["opt_fields"] = opt_fields(step.listing.resource)
+    params["limit"] = str(PAGE_LIMIT)
+    if offset:
+        params["offset"] = offset
+    return path, params
+
+
+def record_request(path_template: str, resource: str, gid: str) -> tuple[str, dict[str, str]]:
+    """Path and query of a single record."""
+    return path_template.format(gid=gid), {"opt_fields": opt_fields(resource)}
+
+
+def endpoint_of(path: str) -> str:
+    """The path with gids left out, for the ledger: `/tasks/{gid}/stories`."""
+    return re.sub(r"/\d+(?=/|$)", "/{gid}", path)
+
+
+def read_body(body: bytes) -> Mapping[str, Any]:
+    """Decode a JSON object. Raises WaitAndRepeat for what is not one: a cut body, a proxy's HTML page."""
+    try:
+        decoded = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        decoded = _read_with_broken_unicode(body)
+    if not isinstance(decoded, dict):
+        raise WaitAndRepeat("Asana's answer is not a JSON object.")
+    return decoded
+
+
+def _read_with_broken_unicode(body: bytes) -> Any:
+    """Half of a surrogate pair is legal JSON but no text: it becomes a question mark."""
+    try:
+        lenient = json.loads(body.decode("utf-8", "replace"))
+    except ValueError:
+        raise WaitAndRepeat("Asana's answer is broken JSON.") from None
+    return orjson.loads(json.dumps(lenient, ensure_ascii=False).encode("utf-8", "replace"))
+
+
+def read_page(body: Mapping[str, Any]) -> Page:
+    """The records of a list answer and the offset of the next page."""
+    records = body.get("data")
+    if not isinstance(records, list):
+        raise WaitAndRepeat("Asana's answer has no list of records.")
+    next_page = body.get("next_page")
+    offset = next_page.get("offset") if isinstance(next_page, dict) else None
+    return Page(records, str(offset) if offset else None)
+
+
+def read_record(body: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The record of a single answer."""
+    record = body.get("data")
+    if not isinstance(record, dict):
+        raise WaitAndRepeat("Asana's answer has no record.")
+    return record
+
+
+def read_events(body: Mapping[str, Any]) -> str:
+    """The sync token of an events answer."""
+    sync = body.get("sync")
+    if not sync:
+        raise WaitAndRepeat("Asana's answer has no sync token.")
+    return str(sync)
+
+
+def links_followed(asked: str) -> int:
+    """A guess at what a record costs: itself, and each field of it that leads to other records."""
+    return 1 + len({field.split(".")[0] for field in asked.split(",") if "." in field})
+
+
+def raise_refusal(status: int, headers: Mapping[str, str], body: bytes, *, paged: Paged = "no") -> None:
+    """Raise what a status other than 2xx means.
+
+    401 BadToken · 402, 403, 404, 451 and other 4xx CarryOnWithout · 412 SyncTokenExpired · 429 RateLimited ·
+    5xx and anything else WaitAndRepeat · 400 on a page: OffsetExpired or ListTooLong.
+    """
+    if 200 <= status < 300:
+        return
+    message = _message(body) or f"HTTP {status}"
+    if status == 401:
+        raise BadToken(f"Asana refused the token: {message}")
+    if status == 429:
+        raise RateLimited(message, retry_after_s=retry_after_s(headers), status=status)
+    if status == 412:
+        sync = _sync_token(body)
+        if sync:
+            raise SyncTokenExpired(message, sync=sync)
+    if status == 400 and paged != "no":
+        # Words are the only way to tell these two apart; unclear ones count as a dead offset first.
+        if _TOO_LONG.search(message) and not (paged == "later" and _OFFSET.search(message)):
+            raise ListTooLong(message)
+        if paged == "later":
+            raise OffsetExpired(message)
+    if 400 <= status < 500 and status not in (408, 425):
+        raise CarryOnWithout(message, status=status)
+    raise WaitAndRepeat(message, retry_after_s=retry_after_s(headers), status=status)
+
+
+def retry_after_s(headers: Mapping[str, str]) -> float | None:
+    """Seconds of a `Retry-After` header, or None."""
+    try:
+        return max(0.0, float(headers.get("retry-after", "")))
+    except ValueError:
+        return None
+
+
+def asked_at(headers: Mapping[str, str], elapsed_s: float, now: datetime) -> str:
+    """Asana's clock when the request left, at the latest: its `Date`, less what the answer took.
+
+    All that Asana had recorded by then is in the answer. Its clock counts, not this machine's; `now` stands in
+    where there is no usable `Date`.
+    """
+    try:
+        answered = parsedate_to_datetime(headers.get("date", ""))
+    except (TypeError, ValueError):
+        answered = now
+    if answered.tzinfo is None:
+        answered = answered.replace(tzinfo=UTC)
+    left = answered - timedelta(seconds=elapsed_s + 1)
+    return left.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
+
+
+def api_changes(headers: Iterable[tuple[str, str]]) -> tuple[ApiChange, ...]:
+    """`Asana-Change: name=…;info=URL;affected=true` (it may repeat) and deprecation warnings.
+
+    https://developers.asana.com/docs/deprecations
+    """
+    return tuple(
+        _change(header.title(), part.strip())
+        for header, value in headers
+        if header.lower() in ("asana-change", "asana-deprecation-warning")
+        for part in re.split(r",\s*(?=name=)", value)
+    )
+
+
+def _change(header: str, value: str) -> ApiChange:
+    parts = dict(part.strip().split("=", 1) for part in value.split(";") if "=" in part)
+    affected = parts.get("affected")
+    return ApiChange(
+        header,
+        value,
+        name=parts.get("name"),
+        info=parts.get("info"),
+        affected=None if affected is None else affected.lower() == "true",
+    )
+
+
+def _errors(body: bytes) -> Mapping[str, Any]:
+    try:
+        decoded = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return {}
+    return decoded if isinstance(decoded, dict) else {}
+
+
+def _message(body: bytes) -> str:
+    """Asana's own words, with the phrase its support asks for."""
+    errors = _errors(body).get("errors")
+    parts = []
+    for error in errors if isinstance(errors, list) else []:
+        if isinstance(error, dict):
+            parts.append(str(error.get("message") or ""))
+            if error.get("phrase"):
+                parts.append(f"(phrase: {error['phrase']})")
+    return " ".join(part for part in parts if part)
+
+
+def _sync_token(body: bytes) -> str | None:
+    sync = _errors(body).get("sync")
+    return str(sync) if sync else None

@@ -1,0 +1,123 @@
+"""The nouns of the program as frozen types: read this first.
+
+A *step* asks for one *listing* (all records of a resource below one parent). Its *checkpoint* says how far it
+has been read. An *answer* is what Asana said; a *page* is an answer that lists records. A *batch* is a page
+turned into rows, links and stubs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+
+from asana_mirror.catalog import LISTINGS, Listing, Row
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Step:
+    """One listing of one parent: the unit of work and of checkpoint."""
+
+    listing: Listing
+    parent_gid: str | None = None
+    workspace_gid: str | None = None
+
+    @property
+    def key(self) -> str:
+        """The request without limit and offset; unique, and the same in every run."""
+        return self.listing.path.format(gid=self.parent_gid, workspace=self.workspace_gid)
+
+    def fills(self) -> dict[str, str]:
+        """Columns known from where the listing stands, for records that do not say it themselves."""
+        return {column: template.format(gid=self.parent_gid) for column, template in self.listing.fills}
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """How far a step has come in the current walk."""
+
+    step: Step
+    round: int
+    offset: str | None = None
+    records: int = 0
+    restarts: int = 0
+    walk_began_at: str | None = None
+    next_cursor: str | None = None
+    split: bool = False
+
+
+@dataclass(frozen=True)
+class ApiChange:
+    """An `Asana-Change` or `Asana-Deprecation-Warning` header: something that will change, and where to read on."""
+
+    header: str
+    value: str
+    name: str | None = None
+    info: str | None = None
+    affected: bool | None = None
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page of a listing."""
+
+    records: list[Any]
+    next_offset: str | None
+
+
+@dataclass(frozen=True)
+class Answer(Generic[T]):
+    """A successful answer: what it says, and when it was asked for by Asana's clock (at the latest)."""
+
+    content: T
+    asked_at: str
+
+
+@dataclass
+class EndpointUse:
+    """What one endpoint was asked in a run."""
+
+    requests: int = 0
+    refused: int = 0
+    records: int = 0
+    bytes: int = 0
+    cost_estimate: float = 0.0
+
+
+@dataclass(frozen=True)
+class UndecodedRecord:
+    """A record whose shape did not fit: kept whole, with the reason."""
+
+    resource: str
+    gid: str
+    error: str
+    record: str
+
+
+@dataclass
+class Batch:
+    """A page as rows. Rows are tuples in the order of `Resource.column_names()`, then `_extra`."""
+
+    rows: dict[str, dict[str, Row]] = field(default_factory=dict)  # resource → gid → row
+    links: dict[str, dict[str, dict[Row, Row]]] = field(default_factory=dict)  # table → owner → key → values
+    stubs: dict[str, dict[str, dict[str, str]]] = field(default_factory=dict)  # table → gid → known columns
+    actors: dict[str, tuple[str | None, str | None]] = field(default_factory=dict)  # gid → type, name
+    children: dict[tuple[str, str], dict[str, set[str]]] = field(default_factory=dict)
+    """(resource, its parent column) → parent gid → all the gids that stand there."""
+    undecoded: list[UndecodedRecord] = field(default_factory=list)
+    listed: list[str] = field(default_factory=list)  # gids of the page's records, in Asana's order
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What a run is narrowed to; empty: everything the token may see."""
+
+    workspaces: tuple[str, ...] = ()
+    only: tuple[str, ...] = ()
+    skip: tuple[str, ...] = ()
+
+
+def step_named(name: str, parent_gid: str | None = None, workspace_gid: str | None = None) -> Step:
+    """The step for the listing that the catalog calls `name`."""
+    return Step(LISTINGS[name], parent_gid, workspace_gid)
