@@ -17,8 +17,9 @@ from .bodies import read_body
 from .edits import random_edits
 from .faults import Faults, Send
 from .limits import Allowance, Limits
+from .reads import Route
 from .render import View
-from .routes import Route, find
+from .routes import find
 from .stats import Stats
 from .who import Eyes, Identity
 from .world import World
@@ -259,7 +260,8 @@ class Call:
             await faulty.break_off(self.send)
             return
         if status == 502:
-            body, packed = b"<html><body><h1>502 Bad Gateway</h1></body></html>", []
+            packed: Headers = []
+            body = b"<html><body><h1>502 Bad Gateway</h1></body></html>"
             headers = self._headers(body, b"text/html")
         else:
             body, packed = self._packed(answer)

@@ -38,6 +38,8 @@ from .reads import (
     workspace_users,
     workspaces,
 )
+from .search import search
+from .writes import WRITES
 
 READS: tuple[tuple[str, Reader, str | None], ...] = (
     ("/workspaces", listed("workspace", workspaces), "workspaces:read"),
@@ -71,6 +73,7 @@ READS: tuple[tuple[str, Reader, str | None], ...] = (
     ("/team_memberships", listed("team_membership", team_memberships), "team_memberships:read"),
     ("/team_memberships/{}", single("team_membership"), "team_memberships:read"),
     ("/projects", projects, "projects:read"),
+    ("/workspaces/{}/tasks/search", search, "tasks:read"),
     ("/projects/{}", single("project"), "projects:read"),
     ("/projects/{}/sections", listed("section", own("project", "sections")), None),
     ("/projects/{}/tasks", project_tasks, "tasks:read"),
@@ -109,6 +112,8 @@ def add(method: str, template: str, answer: Reader, scope: str | None) -> None:
 
 for _template, _answer, _scope in READS:
     add("GET", _template, _answer, _scope)
+for _method, _template, _answer, _scope in WRITES:
+    add(_method, _template, _answer, _scope)
 
 
 def find(method: str, path: str) -> tuple[Route | None, list[str]]:

@@ -182,7 +182,8 @@ def _download_url(view: View, rec: Rec) -> str | None:
         return None
     if rec["host"] == "external":
         return str(rec["url"])
-    return f"https://{rec['host']}.example/download/{rec['gid']}?expires={view.world.epoch_s() // 120 * 120 + 120}"
+    expires_s = view.world.epoch_s() // 120 * 120 + 120
+    return f"https://{rec['host']}.example/download/{rec['gid']}?expires={expires_s}"
 
 
 def _view_url(view: View, rec: Rec) -> str | None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .render import MISSING, NODES, Field, Node, Rec, View, head, one, value
+
+if TYPE_CHECKING:
+    from .world import World
 
 
 class Filled(NamedTuple):
@@ -31,6 +34,11 @@ def _fields_of(view: View, owner: Rec) -> Iterable[Rec]:
         for setting in place.get("settings", ()) if place else ():
             seen[view.records[setting]["custom_field"]] = None
     return view.refs(seen)
+
+
+def fields_on(world: World, owner: Rec) -> list[str]:
+    """The gids of the custom fields that an owner may have values for."""
+    return [field["gid"] for field in _fields_of(View(world, ""), owner)]
 
 
 def is_date(held: Any) -> Any:

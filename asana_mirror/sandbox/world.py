@@ -12,6 +12,7 @@ from .draw import ATTACHMENT_GIDS, ATTACHMENTS_PER_TASK, STORIES_PER_TASK, STORY
 from .events import EventLog
 from .lazy import Pools, made_attachment, made_story
 from .render import NODES, Rec, View, renderer
+from .tasks_by_age import ByCreation
 from .truth import Truth
 from .who import Eyes, Identity, Refusals
 
@@ -19,7 +20,7 @@ LISTED_PER_WORKSPACE = ("agent", "team", "tag", "custom_field", "project")
 
 
 class World:
-    """A small Asana's memory. Records are dicts of what differs from Asana's defaults; references are gids."""
+    """A small Asana's memory. Records are dicts of what differs from the defaults; references are gids."""
 
     def __init__(self, seed: int = 1, plan: str = "premium") -> None:
         self.seed = seed
@@ -41,6 +42,7 @@ class World:
         self.events = EventLog(self)
         self.refusals = Refusals()
         self.truth = Truth(self)
+        self.by_creation = ByCreation()
         self.identities: dict[str, Identity] = {}
         self._minted = 0
 
@@ -239,3 +241,17 @@ class World:
     def lose_events(self, share: float) -> None:
         """From now on this share of all events reaches nobody."""
         self.events.lost_share = share
+
+    # -- what only Python can do ----------------------------------------------------------------------
+
+    def undelete(self, gid: str, by: str | None = None) -> bool:
+        """Bring a task, project or story back from the trash; False when it is not there to be brought."""
+        from .undelete import undelete
+
+        return undelete(self, by or self.me, gid)
+
+    def leave(self, user: str, workspace: str | None = None) -> None:
+        """Let a user leave a workspace (the first one unless named)."""
+        from .change_places import leave_workspace
+
+        leave_workspace(self, self.me, self.records[workspace or self.workspaces[0]], user)
