@@ -9,6 +9,8 @@ from datasette.utils import parse_metadata, tilde_encode  # type: ignore[import-
 
 from asana_mirror.schema_files import schema_folder
 
+STATIC_MOUNT = "asana-mirror-static"
+
 
 def descriptions() -> dict[str, Any]:
     parsed: dict[str, Any] = parse_metadata((schema_folder() / "datasette.yaml").read_text(encoding="utf-8"))
@@ -21,6 +23,7 @@ def metadata_for(database: str) -> dict[str, Any]:
     return {
         "title": described["title"],
         "description": described["description"],
+        "extra_css_urls": [f"/{STATIC_MOUNT}/browse.css"],
         "databases": {
             database: {
                 "description_html": overview(database, described),

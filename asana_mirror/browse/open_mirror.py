@@ -11,14 +11,17 @@ from datasette.database import Database  # type: ignore[import-untyped]
 from datasette.plugins import pm  # type: ignore[import-untyped]
 
 from asana_mirror.browse import cells
-from asana_mirror.browse.describe import metadata_for
+from asana_mirror.browse.describe import STATIC_MOUNT, metadata_for
 from asana_mirror.errors import NotAMirror, WrongUsage
+
+STATIC = Path(__file__).resolve().parent / "static"
 
 # https://docs.datasette.io/en/0.65.1/settings.html
 SETTINGS: dict[str, int | bool] = {
     "sql_time_limit_ms": 3000,  # a sorted view of 600,000 stories on a slow disk
     "facet_time_limit_ms": 1000,
     "suggest_facets": False,  # costs every wide page up to 50 ms a column; the useful facets are described
+    "default_facet_size": 12,
     "truncate_cells_html": 300,  # notes would push all else off the page; a row's own page shows them whole
     "cache_size_kb": 32_000,
     "max_csv_mb": 500,
@@ -56,7 +59,9 @@ def datasette_for(mirror: Path) -> Datasette:
     name = database_name(mirror)
     if not pm.has_plugin(cells.PLUGIN):
         pm.register(cells, cells.PLUGIN)
-    datasette = Datasette(files=[], metadata=metadata_for(name), settings=SETTINGS)
+    datasette = Datasette(
+        files=[], metadata=metadata_for(name), settings=SETTINGS, static_mounts=[(STATIC_MOUNT, str(STATIC))]
+    )
     datasette.remove_database("_memory")  # made wherever no file is named
     datasette.add_database(MirrorFile(datasette, path=str(mirror.absolute())), name=name)
     return datasette
