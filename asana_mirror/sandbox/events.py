@@ -69,7 +69,7 @@ class EventLog:
     # -- sync tokens ----------------------------------------------------------------------------------
 
     def token(self, resource: str, place: int | None = None) -> str:
-        """A sync token for this place in the resource's stream; for its end, and the stream opens, without."""
+        """A sync token for a place in the resource's stream; without one for its end, and it opens."""
         stream = self.streams.setdefault(resource, [])
         body = f"{resource}:{len(stream) if place is None else place}:{self.world.epoch_s()}"
         return f"{body.encode().hex()}{self._sign(body)}"

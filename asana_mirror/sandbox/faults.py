@@ -15,7 +15,7 @@ Message = MutableMapping[str, Any]
 Send = Callable[[Message], Awaitable[None]]
 
 
-class Broken(ConnectionResetError):
+class Broken(ConnectionResetError):  # noqa: N818 (says what happened)
     """The connection broke; raised only in process, where there is none to break."""
 
 
@@ -39,7 +39,7 @@ class Faults:
         self.made: dict[str, int] = {}
 
     def next(self, path_regex: str, kind: str, times: int = 1) -> None:
-        """Let the next requests whose path and query match fail in this way (`offset`: their offset is dead)."""
+        """Let the next requests whose path and query match fail in this way (`offset`: it is dead)."""
         if kind not in (*KINDS, EXPIRED_OFFSET):
             raise ValueError(f"No such fault: {kind}")
         self.ordered += [(re.compile(path_regex), kind)] * times

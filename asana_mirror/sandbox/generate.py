@@ -233,7 +233,7 @@ class Places:
         begun = rng.randrange(millis(BORN), millis(UNTIL) - 90 * DAY_MS)
         rec = world.put(
             "project",
-            name=f"{names.PROJECTS[k % len(names.PROJECTS)]}{names.TAILS[rng.randrange(20) % len(names.TAILS)]} {k}",
+            name=f"{names.PROJECTS[k % len(names.PROJECTS)]}{rng.choice(names.TAILS)} {k}",
             workspace=self.here,
             team=rng.choice(self.teams) if self.teams else None,
             created_at=iso(begun),

@@ -15,7 +15,8 @@ VERBS = (
     "Redesign", "Migrate", "Approve", "Invoice", "Interview", "Sketch", "Rehearse", "Refactor", "Announce",
 )  # fmt: skip
 THINGS = (
-    "landing page", "quarterly report", "onboarding mails", "billing service", "press kit", "warehouse shelves",
+    "landing page", "quarterly report", "onboarding mails", "billing service", "press kit",
+    "warehouse shelves",
     "login flow", "customer survey", "conference talk", "api limits", "kitchen rota", "data retention",
     "price list", "search index", "holiday calendar", "trade-fair stand", "payment reminders", "style guide",
 )  # fmt: skip
@@ -37,21 +38,23 @@ TAGS = (
     "needs design", "blocked?", "מחר", "a tag with, a comma", "Tag \"quoted\"", "easy", "travel",
 )  # fmt: skip
 COLORS = (
-    "dark-pink", "dark-green", "dark-blue", "dark-red", "dark-teal", "dark-brown", "dark-orange", "dark-purple",
-    "light-pink", "light-green", "light-blue", "light-red", "light-teal", "light-brown", "light-orange",
+    "dark-pink", "dark-green", "dark-blue", "dark-red", "dark-teal", "dark-brown", "dark-orange",
+    "dark-purple", "light-pink", "light-green", "light-blue", "light-red", "light-teal", "light-brown", "light-orange",
 )  # fmt: skip
 ICONS = ("list", "board", "timeline", "calendar", "rocket", "people", "graph", "star", "bug", "light_bulb")
 OPTION_COLORS = ("red", "orange", "yellow-orange", "yellow", "green", "blue-green", "aqua", "blue", "indigo")
 STICKERS = ("green_checkmark", "people_dancing", "dancing_unicorn", "heart", "party_popper", "trophy")
 EMOJI = (("👍", "👍🏽"), ("🎉", "🎉"), ("❤️", "❤️"), ("👀", "👀"), ("🙏", "🙏🏿"))
 REMARKS = (
-    "Looks good to me.", "Could you take another look?", "Done, see the attachment.", "Waiting for the supplier.",
+    "Looks good to me.", "Could you take another look?", "Done, see the attachment.",
+    "Waiting for the supplier.",
     "Merci !\nOn avance.", "שלום, מתי זה מוכן?", "这个我来处理。", "I moved the date; tell me if that hurts.",
     "\"Quoted\" and <tagged> & escaped", "👍👍👍", "Costs are up 12 %.", "See https://example.com/a?b=c&d=e",
     "Tabs\tand\nnewlines\r\nhere", "Reminder: the demo is tomorrow.", "Why did we decide this?",
 )  # fmt: skip
 FILES = (
-    "brief.pdf", "mock-up final (2).png", "numbers.xlsx", "notizen.txt", "صورة.jpg", "recording.mp4", "plan.docx",
+    "brief.pdf", "mock-up final (2).png", "numbers.xlsx", "notizen.txt", "صورة.jpg", "recording.mp4",
+    "plan.docx",
     "export, with comma.csv", "日程表.pdf", "archive.tar.gz",
 )  # fmt: skip
 HOSTS = ("asana", "asana", "asana", "gdrive", "external", "dropbox", "onedrive", "box", "vimeo")

@@ -17,15 +17,8 @@ Test = Callable[[Rec], bool]
 SORTS = ("modified_at", "created_at", "completed_at", "due_date", "likes")
 MOMENTS = ("created_at", "modified_at", "completed_at", "due_at")
 DAYS = ("due_on", "start_on")
-SHAPING = (
-    "limit",
-    "opt_fields",
-    "opt_pretty",
-    "sort_by",
-    "sort_ascending",
-    "created_at.after",
-    "created_at.before",
-)
+WINDOW = ("created_at.after", "created_at.before")
+SHAPING = ("limit", "opt_fields", "opt_pretty", "sort_by", "sort_ascending", *WINDOW)
 
 
 def search(ask: Ask) -> Answer:
@@ -44,12 +37,8 @@ def search(ask: Ask) -> Answer:
     recs = _sorted(ask, sort, ascending)
     found: list[Rec] = []
     for rec in recs:
-        if (
-            rec["workspace"] == workspace
-            and "trashed" not in rec
-            and ask.sees(rec)
-            and all(t(rec) for t in tests)
-        ):
+        shows = rec["workspace"] == workspace and "trashed" not in rec and ask.sees(rec)
+        if shows and all(test(rec) for test in tests):
             found.append(rec)
             if len(found) == limit:
                 break
@@ -96,9 +85,9 @@ def _tests(ask: Ask) -> Iterator[Test]:
         elif field in (*MOMENTS, *DAYS) and how in ("after", "before", ""):
             yield _timed(field, how, _moment(text) if field in MOMENTS else text)
         elif name == "resource_subtype":
-            yield lambda rec, text=text: rec.get("resource_subtype", "default_task") == text  # type: ignore[misc]
+            yield _of_subtype(text)
         elif name == "text":
-            yield lambda rec, text=text.lower(): text in f"{rec['name']} {rec.get('notes', '')}".lower()  # type: ignore[misc]
+            yield _saying(text.lower())
         else:
             raise bad(f"{name}: The sandbox cannot search by this")
 
@@ -118,6 +107,14 @@ _PLACES: dict[str, Callable[[Rec], Iterable[str]]] = {
     "followers": lambda rec: rec.get("followers", ()),
     "created_by": lambda rec: [rec["created_by"]],
 }
+
+
+def _of_subtype(subtype: str) -> Test:
+    return lambda rec: bool(rec.get("resource_subtype", "default_task") == subtype)
+
+
+def _saying(words: str) -> Test:
+    return lambda rec: words in f"{rec['name']} {rec.get('notes', '')}".lower()
 
 
 def _flagged(get: Callable[[World, Rec], bool], world: World, wanted: bool) -> Test:

@@ -53,7 +53,7 @@ def tell_changed(
 
 
 def insert_at(items: list[str], gid: str, before: str | None, after: str | None) -> None:
-    """Put a gid into an ordered list next to another one, at the end without; 400 when that one is not in it."""
+    """Put a gid into an ordered list, next to another one (400 when that is not in it) or last."""
     anchor = before or after
     if anchor is not None and anchor not in items:
         raise bad(f"{'insert_before' if before else 'insert_after'}: Not in this list: {anchor}")
