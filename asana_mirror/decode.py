@@ -237,7 +237,4 @@ def _json(value: Json) -> str | None:
 def _set_aside(resource: Resource, record: Any, error: str) -> UndecodedRecord:
     text = _json(record) or "null"
     gid = _gid_of(record) if isinstance(record, dict) else None
-    return UndecodedRecord(
-        resource.name, gid or hashlib.sha256(text.encode()).hexdigest()[:32], error, text
-    )
-
+    return UndecodedRecord(resource.name, gid or hashlib.sha256(text.encode()).hexdigest()[:32], error, text)

@@ -74,7 +74,9 @@ class TooManyMissing(UserMustAct):
 
 class AsanaUnreachable(MirrorError):
     exit_code = 4
-    hint = "What was read is kept. Check the network and --base-url, then run the same command again to go on."
+    hint = (
+        "What was read is kept. Check the network and --base-url, then run the same command again to go on."
+    )
 
 
 class Interrupted(MirrorError):
@@ -88,7 +90,9 @@ class Interrupted(MirrorError):
 class WaitAndRepeat(MirrorError):
     """The same request may succeed later; `retry_after_s` is None where Asana named no time."""
 
-    def __init__(self, message: str, *, retry_after_s: float | None = None, status: int | None = None) -> None:
+    def __init__(
+        self, message: str, *, retry_after_s: float | None = None, status: int | None = None
+    ) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
         self.status = status

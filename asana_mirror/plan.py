@@ -69,5 +69,6 @@ def too_many(losses: Mapping[str, tuple[int, int]], max_deletes: int | None) -> 
     """
     if max_deletes is not None:
         return {table: loss for table, loss in losses.items() if loss[0] > max_deletes}
-    return {table: (gone, living) for table, (gone, living) in losses.items() if gone > 50 and gone > living * 0.2}
-
+    return {
+        table: (gone, living) for table, (gone, living) in losses.items() if gone > 50 and gone > living * 0.2
+    }

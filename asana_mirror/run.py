@@ -41,6 +41,19 @@ GRACE_S = 3.0  # for pages in flight after a request to stop
 SHOW_EVERY_S = 0.25
 
 
+class Stop(asyncio.Event):
+    """A request to stop between two pages, and the signal that asked for it."""
+
+    signal_number: int = signal.SIGINT
+
+    def ask(self, signal_number: int = signal.SIGINT) -> None:
+        """Stop; asked twice, at once."""
+        if self.is_set():
+            raise KeyboardInterrupt
+        self.signal_number = signal_number
+        self.set()
+
+
 @dataclass(frozen=True)
 class SyncOptions:
     """All that a run is told."""
@@ -80,7 +93,7 @@ async def sync(
     options: SyncOptions,
     *,
     transport: httpx.AsyncBaseTransport | None = None,
-    stop: asyncio.Event | None = None,
+    stop: Stop | None = None,
     show: Show | None = None,
 ) -> Report:
     """Bring the mirror up to date: everything that the token sees is read and reconciled.
@@ -89,7 +102,7 @@ async def sync(
     """
     began = time.monotonic()
     path = options.mirror
-    stop = stop or asyncio.Event()
+    stop = stop or Stop()
     check_mirror(path)
     if Path(f"{path}.lock").exists():
         with hold(path):
@@ -161,7 +174,7 @@ async def _read_everything(
     options: SyncOptions,
     reading: Reading,
     workspaces: list[Answer[Page]],
-    stop: asyncio.Event,
+    stop: Stop,
 ) -> None:
     if run.mode == "first":
         mirror.search.put_off()
@@ -205,7 +218,7 @@ def _conclude(mirror: Mirror, run: Run, reading: Reading, options: SyncOptions) 
 
 
 @asynccontextmanager
-async def _cancelled_after_grace(stop: asyncio.Event) -> AsyncIterator[None]:
+async def _cancelled_after_grace(stop: Stop) -> AsyncIterator[None]:
     """Once asked to stop, pages in flight may finish; what takes longer is cut off."""
     task = asyncio.current_task()
 
@@ -248,7 +261,7 @@ def _open(path: Path) -> Iterator[Mirror]:
             mirror.close()
 
 
-def _what_ended_it(error: BaseException, path: Path, stop: asyncio.Event) -> BaseException:
+def _what_ended_it(error: BaseException, path: Path, stop: Stop) -> BaseException:
     """The one error to tell: out of the groups in which parallel readers pack them, in this program's words."""
     while isinstance(error, BaseExceptionGroup):
         ours = [inner for inner in error.exceptions if isinstance(inner, MirrorError)]
@@ -256,7 +269,7 @@ def _what_ended_it(error: BaseException, path: Path, stop: asyncio.Event) -> Bas
     if isinstance(error, sqlite3.Error):
         return in_our_words(path, error)
     if isinstance(error, asyncio.CancelledError) and stop.is_set():
-        return Interrupted(getattr(stop, "signal_number", signal.SIGINT))
+        return Interrupted(stop.signal_number)
     return error
 
 

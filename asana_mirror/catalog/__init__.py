@@ -46,8 +46,7 @@ __all__ = [
 ]
 
 RESOURCES: dict[str, Resource] = {
-    resource.name: resource
-    for resource in (*people.RESOURCES, *projects.RESOURCES, *tasks.RESOURCES)
+    resource.name: resource for resource in (*people.RESOURCES, *projects.RESOURCES, *tasks.RESOURCES)
 }
 
 LISTINGS: dict[str, Listing] = {

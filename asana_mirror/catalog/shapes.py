@@ -76,7 +76,9 @@ class Embedded:
     resource: str
     within: tuple[tuple[str, str], ...] = ()
     many: bool = True
-    parent: str | None = None  # the child's column that names this record; None: the child lives elsewhere too
+    parent: str | None = (
+        None  # the child's column that names this record; None: the child lives elsewhere too
+    )
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,7 @@ from asana_mirror.catalog.link_rows import (
 from asana_mirror.catalog.projects import USERS
 from asana_mirror.catalog.shapes import Column, Links, Listing, OpenReference, Reference, Resource
 
-DEPRECATED_HEARTS = {
-    name: "deprecated in favour of likes" for name in ("hearted", "hearts", "num_hearts")
-}
+DEPRECATED_HEARTS = {name: "deprecated in favour of likes" for name in ("hearted", "hearts", "num_hearts")}
 
 TASKS = Resource(
     # https://developers.asana.com/reference/gettask

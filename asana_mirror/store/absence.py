@@ -59,7 +59,9 @@ class Absence:
         else:
             absent = "NOT IN (SELECT value FROM json_each(?))"
             rest = [gids_json(standing)]
-        self._miss(listing.resource, f"{listing.stands} = ? AND gid {absent}", [step.parent_gid, *rest], round_number)
+        self._miss(
+            listing.resource, f"{listing.stands} = ? AND gid {absent}", [step.parent_gid, *rest], round_number
+        )
 
     def close_children(self, batch: Batch, round_number: int) -> None:
         """The same for whole records that came inside others: enum options, custom field settings."""
@@ -121,9 +123,7 @@ class Absence:
 
     def linked_parents(self, table: str, owner: str, column: str, gid: str) -> list[str]:
         """The other ends of a record's links."""
-        return [
-            row[0] for row in self._db.execute(f"SELECT {column} FROM {table} WHERE {owner} = ?", [gid])
-        ]
+        return [row[0] for row in self._db.execute(f"SELECT {column} FROM {table} WHERE {owner} = ?", [gid])]
 
     def workspaces_of_actor(self, gid: str) -> set[str]:
         """The workspaces in which a user or agent can be listed."""
@@ -152,7 +152,8 @@ class Absence:
         """For each resource: (rows about to become tombstones, living rows)."""
         missing = dict(
             self._db.execute(
-                "SELECT resource, count(*) FROM sync_missing WHERE round = ? GROUP BY resource", [round_number]
+                "SELECT resource, count(*) FROM sync_missing WHERE round = ? GROUP BY resource",
+                [round_number],
             ).fetchall()
         )
         return {

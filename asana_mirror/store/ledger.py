@@ -44,7 +44,9 @@ class Ledger:
         """The listing was read after all."""
         self._db.execute("DELETE FROM sync_problems WHERE listing = ?", [listing])
 
-    def note_changes(self, changes: Mapping[ApiChange, int], endpoints: Mapping[ApiChange, str], now: str) -> None:
+    def note_changes(
+        self, changes: Mapping[ApiChange, int], endpoints: Mapping[ApiChange, str], now: str
+    ) -> None:
         """Keep what Asana announced in its headers, how often, and where first."""
         self._db.conn.executemany(
             "INSERT INTO sync_api_changes "

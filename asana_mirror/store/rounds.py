@@ -53,7 +53,9 @@ class Rounds:
         last = self._db.execute(
             "SELECT round, mode, outcome FROM sync_runs WHERE scope = ? ORDER BY id DESC LIMIT 1", [wanted]
         ).fetchone()
-        self._db.execute("UPDATE sync_runs SET outcome = 'killed', ended_at = ? WHERE ended_at IS NULL", [now])
+        self._db.execute(
+            "UPDATE sync_runs SET outcome = 'killed', ended_at = ? WHERE ended_at IS NULL", [now]
+        )
         resumed = last is not None and last[2] not in FINISHED
         if resumed:
             round_number, mode = last[0], last[1]
@@ -197,7 +199,8 @@ class Rounds:
     def state_of(self, step: Step) -> ListingState | None:
         """Where a listing stands; None where it was never asked for."""
         row = self._db.execute(
-            "SELECT round, due, refused IS NOT NULL, split FROM sync_checkpoints WHERE listing = ?", [step.key]
+            "SELECT round, due, refused IS NOT NULL, split FROM sync_checkpoints WHERE listing = ?",
+            [step.key],
         ).fetchone()
         return None if row is None else ListingState(row[0], bool(row[1]), bool(row[2]), bool(row[3]))
 

@@ -32,7 +32,5 @@ class Search:
         remake_triggers(self._db)
 
     def _kept(self) -> bool:
-        (count,) = self._db.execute(
-            "SELECT count(*) FROM sqlite_master WHERE type = 'trigger'"
-        ).fetchone()
+        (count,) = self._db.execute("SELECT count(*) FROM sqlite_master WHERE type = 'trigger'").fetchone()
         return bool(count)

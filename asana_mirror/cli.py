@@ -1,0 +1,293 @@
+"""The commands; the one place where every error becomes a sentence, a hint and an exit code."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import sqlite3
+import sys
+import traceback
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+import orjson
+
+from asana_mirror import __version__, config
+from asana_mirror.catalog import RESOURCES
+from asana_mirror.errors import MirrorError, WrongUsage
+from asana_mirror.run import Report, Stop, SyncOptions, sync
+from asana_mirror.words import Scope
+
+DEFAULT_MIRROR = "asana.db"
+
+
+class Duration(click.ParamType):
+    """`90s`, `10m`, `2h`, as seconds."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        if isinstance(value, (int, float)):
+            return float(value)
+        try:
+            return config.seconds_of(value)
+        except ValueError as error:
+            self.fail(f"{error}.", param, ctx)
+
+
+mirror_argument = click.argument(
+    "mirror",
+    type=click.Path(path_type=Path, dir_okay=True),
+    envvar="ASANA_MIRROR_DB",
+    default=DEFAULT_MIRROR,
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout.")
+port_option = click.option("--port", type=click.IntRange(0, 65535), default=8001, show_default=True)
+resource_choice = click.Choice([name for name, entry in RESOURCES.items() if entry.path])
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="asana-mirror")
+@click.option(
+    "--config",
+    "config_file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help=f"A TOML file with options; {config.CONFIG_FILE} in this folder is read by itself.",
+)
+@click.option("--debug", is_flag=True, help="Show a traceback where something fails.")
+@click.pass_context
+def cli(ctx: click.Context, config_file: Path | None, debug: bool) -> None:
+    """A local mirror of Asana in one SQLite file.
+
+    Set ASANA_ACCESS_TOKEN and run: asana-mirror sync
+    """
+    if config_file is None and Path(config.CONFIG_FILE).is_file():
+        config_file = Path(config.CONFIG_FILE)
+    if config_file is not None:
+        options = {
+            name: [parameter.name for parameter in command.params if parameter.name]
+            for name, command in cli.commands.items()
+        }
+        ctx.default_map = config.read_config(config_file, options)
+
+
+@cli.command("sync")
+@mirror_argument
+@click.option("--full", is_flag=True, help="Read everything again and reconcile (today every run does).")
+@click.option(
+    "--workspace", multiple=True, metavar="GID_OR_URL", help="Only this workspace; may be repeated."
+)
+@click.option("--only", multiple=True, type=resource_choice, help="Only this kind of thing; may be repeated.")
+@click.option("--skip", multiple=True, type=resource_choice, help="Not this kind of thing; may be repeated.")
+@click.option("--base-url", envvar="ASANA_BASE_URL", default=config.ASANA_BASE_URL, show_default=True)
+@click.option(
+    "--requests-per-minute",
+    "--rpm",
+    type=click.FloatRange(min=0),
+    default=1500.0,
+    show_default=True,
+    help="150 on a free domain of Asana; 0: no limit.",
+)
+@click.option(
+    "--max-wait",
+    type=Duration(),
+    default="10m",
+    show_default=True,
+    help="Give up when Asana accepts nothing for this long.",
+)
+@click.option(
+    "--max-deletes",
+    type=click.IntRange(min=0),
+    help="Let up to this many rows of a table disappear; lifts the mass-deletion guard.",
+)
+@json_option
+def sync_command(
+    mirror: Path,
+    full: bool,
+    workspace: tuple[str, ...],
+    only: tuple[str, ...],
+    skip: tuple[str, ...],
+    base_url: str,
+    requests_per_minute: float,
+    max_wait: float,
+    max_deletes: int | None,
+    as_json: bool,
+) -> None:
+    """Bring MIRROR up to date with everything that the token may read.
+
+    Stop it whenever you like: the next run goes on from the last written page.
+    """
+    del full  # every run of this version reads everything again
+    options = SyncOptions(
+        mirror=mirror,
+        token=config.access_token(),
+        base_url=config.check_base_url(base_url),
+        per_minute=requests_per_minute,
+        max_wait_s=max_wait,
+        max_deletes=max_deletes,
+        scope=Scope(
+            workspaces=tuple(sorted({config.workspace_gid(text) for text in workspace})),
+            only=tuple(sorted(only)),
+            skip=tuple(sorted(skip)),
+        ),
+    )
+    from asana_mirror.display import summary
+
+    report = run_sync(options)
+    click.echo(orjson.dumps(asdict(report)).decode() if as_json else summary(report, str(mirror)))
+
+
+@cli.command("status")
+@mirror_argument
+@click.option("--runs", type=click.IntRange(min=1), default=5, show_default=True, help="How many runs.")
+@json_option
+def status_command(mirror: Path, runs: int, as_json: bool) -> None:
+    """Last runs, rows per table, age of each cursor, and what the token may not see."""
+    from asana_mirror.store.state import read_state
+
+    state = read_state(mirror, runs=runs)
+    if as_json:
+        click.echo(orjson.dumps(state, option=orjson.OPT_INDENT_2).decode())
+        return
+    from rich.console import Console
+
+    from asana_mirror.status import print_state
+
+    print_state(state, Console(width=None if sys.stdout.isatty() else 140))
+
+
+@cli.command("serve")
+@mirror_argument
+@click.option("--host", default="127.0.0.1", show_default=True)
+@port_option
+@click.option("--open", "open_browser", is_flag=True, help="Open the browser.")
+def serve_command(mirror: Path, host: str, port: int, open_browser: bool) -> None:
+    """Open MIRROR in Datasette; a sync may run at the same time."""
+    from asana_mirror.browse import serve
+
+    serve(mirror, host=host, port=port, open_browser=open_browser)
+
+
+@cli.command("demo")
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False), default="asana-mirror-demo")
+@click.option("--tasks", type=click.IntRange(min=10), default=1000, show_default=True)
+@click.option("--seed", type=int, default=1, show_default=True)
+@click.option("--serve/--no-serve", "serving", default=True, help="Open Datasette at the end.")
+@port_option
+def demo_command(folder: Path, tasks: int, seed: int, serving: bool, port: int) -> None:
+    """See it work without token or network: mirror a small Asana of made-up data, change it, mirror it again."""
+    from asana_mirror.demo import demo
+
+    demo(folder, tasks=tasks, seed=seed, serve_port=port if serving else None)
+
+
+@cli.command("sandbox")
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", type=click.IntRange(0, 65535), default=8787, show_default=True)
+@click.option("--tasks", type=click.IntRange(min=0), default=1000, show_default=True)
+@click.option("--seed", type=int, default=1, show_default=True)
+@click.option("--workspaces", type=click.IntRange(min=1), default=1, show_default=True)
+@click.option(
+    "--limits",
+    type=click.Choice(["none", "free", "paid"]),
+    default="none",
+    show_default=True,
+    help="Rate limits as on a free or a paid domain.",
+)
+@click.option("--latency-ms", type=click.FloatRange(min=0), default=0.0, show_default=True)
+@click.option(
+    "--faults",
+    type=click.FloatRange(0, 1),
+    default=0.0,
+    show_default=True,
+    help="Share of requests that fail.",
+)
+def sandbox_command(
+    host: str,
+    port: int,
+    tasks: int,
+    seed: int,
+    workspaces: int,
+    limits: str,
+    latency_ms: float,
+    faults: float,
+) -> None:
+    """Serve a small Asana of made-up data on a local port, until stopped."""
+    from asana_mirror.demo import serve_sandbox
+
+    serve_sandbox(
+        host=host,
+        port=port,
+        tasks=tasks,
+        seed=seed,
+        workspaces=workspaces,
+        limits=limits,
+        latency_s=latency_ms / 1000,
+        faults=faults,
+    )
+
+
+def run_sync(options: SyncOptions) -> Report:
+    """One run with progress on stderr; SIGINT and SIGTERM stop it between two pages."""
+    from asana_mirror.display import progress_shown
+
+    async def work() -> Report:
+        stop = Stop()
+        with _signals(stop), progress_shown() as show:
+            return await sync(options, stop=stop, show=show)
+
+    return asyncio.run(work())
+
+
+@contextlib.contextmanager
+def _signals(stop: Stop) -> Iterator[None]:
+    loop = asyncio.get_running_loop()
+    heard = (signal.SIGINT, signal.SIGTERM)
+    try:
+        for number in heard:
+            loop.add_signal_handler(number, stop.ask, int(number))
+    except (NotImplementedError, RuntimeError):  # no signals here: Windows, or not the main thread
+        heard = ()
+    try:
+        yield
+    finally:
+        for number in heard:
+            loop.remove_signal_handler(number)
+
+
+def main() -> NoReturn:
+    """Run a command; every failure is one sentence and one hint on stderr, and its exit code."""
+    try:
+        cli.main(standalone_mode=False)
+    except click.exceptions.Exit as end:
+        sys.exit(end.exit_code)
+    except click.UsageError as error:
+        command = error.ctx.command_path if error.ctx else "asana-mirror"
+        _fail(error, error.format_message(), f"{command} --help shows what it takes.", 2)
+    except click.ClickException as error:
+        _fail(error, error.format_message(), WrongUsage.hint, 2)
+    except MirrorError as error:
+        _fail(error, str(error), error.hint, error.exit_code)
+    except (click.Abort, KeyboardInterrupt) as error:
+        _fail(error, "Stopped on request.", "Run it again whenever you like.", 130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except (Exception, sqlite3.Error) as error:
+        hint = "This is a bug. Run it again with asana-mirror --debug and report what it shows."
+        _fail(error, f"Something unexpected happened: {type(error).__name__}: {error}", hint, 1)
+    sys.exit(0)
+
+
+def _fail(error: BaseException, sentence: str, hint: str, exit_code: int) -> NoReturn:
+    if "--debug" in sys.argv:
+        traceback.print_exception(error)
+    click.echo(f"asana-mirror: {sentence}", err=True)
+    if hint:
+        click.echo(f"  hint: {hint}", err=True)
+    sys.exit(exit_code)

@@ -1,0 +1,86 @@
+"""What a run shows while it works, and when it is done."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Bars
+
+from asana_mirror.reading import Progress
+from asana_mirror.run import Report, Show
+
+LINE_EVERY_S = 60.0
+
+LABELS = {
+    "workspace_users": "users",
+    "workspace_agents": "agents",
+    "workspace_teams": "teams",
+    "workspace_custom_fields": "custom fields",
+    "workspace_tags": "tags",
+    "workspace_projects": "projects",
+    "project_tasks": "tasks of projects",
+    "section_tasks": "tasks of sections",
+    "task_stories": "stories",
+}
+
+
+@contextmanager
+def progress_shown() -> Iterator[Show]:
+    """Bars on a terminal, else a line a minute; on stderr, so that stdout stays for results."""
+    if not sys.stderr.isatty():
+        yield _lines()
+        return
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description:>20}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    with Bars(*columns, console=console, transient=True) as bars:
+        yield _bars(bars)
+
+
+def _bars(bars: Bars) -> Show:
+    drawn: dict[str, TaskID] = {}
+
+    def show(progress: Progress) -> None:
+        for name, asked in progress.asked.items():
+            if name not in drawn:
+                drawn[name] = bars.add_task(LABELS.get(name, name.replace("_", " ")))
+            bars.update(drawn[name], total=asked, completed=min(progress.done[name], asked))
+
+    return show
+
+
+def _lines() -> Show:
+    last = time.monotonic()
+
+    def show(progress: Progress) -> None:
+        nonlocal last
+        if time.monotonic() - last < LINE_EVERY_S:
+            return
+        last = time.monotonic()
+        asked, done = progress.asked.total(), progress.done.total()
+        print(f"{done:,} of {asked:,} listings, {progress.records:,} records", file=sys.stderr, flush=True)
+
+    return show
+
+
+def summary(report: Report, mirror: str) -> str:
+    """One or two sentences about a run that came to its end."""
+    lines = [
+        f"{mirror} is in sync: {report.rows_inserted:,} rows new, {report.rows_updated:,} changed, "
+        f"{report.rows_deleted:,} gone, {report.rows_unchanged:,} unchanged; "
+        f"{report.requests:,} requests in {report.seconds:,.1f} s."
+    ]
+    if report.not_readable:
+        lines.append(
+            f"{report.not_readable:,} listings may not be read with this token: asana-mirror status says which."
+        )
+    return "\n".join(lines)

@@ -1,0 +1,99 @@
+"""The state of a mirror in words and tables, for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+WHY = {
+    402: "Asana asks for a paid plan",
+    403: "the token may not see it",
+    404: "not found, or not visible to this token",
+    451: "withheld for legal reasons",
+}
+
+
+def print_state(state: Mapping[str, Any], console: Console) -> None:
+    """Print runs, rows, cursors and problems."""
+    console.print(f"[bold]{state['mirror']}[/bold], {state['bytes'] / 1e6:,.1f} MB")
+    _print_table(console, "Last runs", _runs(state["runs"]))
+    tables = ({"table": name, **counts} for name, counts in state["tables"].items() if any(counts.values()))
+    _print_table(console, "Rows", tables)
+    _print_table(console, "Listings and the age of their last walk", _cursors(state["cursors"]))
+    _print_table(console, "What cannot be read", _problems(state["problems"]))
+    _print_table(console, "Records that did not fit, kept in sync_undecoded", state["undecoded"])
+    _print_table(console, "Changes that Asana announces", state["api_changes"])
+
+
+def _print_table(console: Console, title: str, rows: Iterable[Mapping[str, Any]]) -> None:
+    rows = list(rows)
+    if not rows:
+        return
+    table = Table(title=title, title_justify="left", title_style="bold", header_style="dim")
+    for column in rows[0]:
+        numeric = isinstance(rows[0][column], (int, float))
+        table.add_column(column.replace("_", " "), justify="right" if numeric else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(_shown(value) for value in row.values()))
+    console.print()
+    console.print(table)
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return ""
+    return f"{value:,}" if isinstance(value, (int, float)) else str(value)
+
+
+def _runs(runs: Iterable[Mapping[str, Any]]) -> Iterable[dict[str, Any]]:
+    for run in runs:
+        yield {
+            "run": run["id"],
+            "started": run["started_at"],
+            "mode": run["mode"],
+            "outcome": run["outcome"] or "running, or killed",
+            "requests": run["requests"],
+            "refused": run["refused"],
+            "new": run["rows_inserted"],
+            "changed": run["rows_updated"],
+            "unchanged": run["rows_unchanged"],
+            "gone": run["rows_deleted"],
+        }
+
+
+def _cursors(cursors: Iterable[Mapping[str, Any]]) -> Iterable[dict[str, Any]]:
+    for cursor in cursors:
+        yield {
+            "listing": cursor["listing"],
+            "listings": cursor["listings"],
+            "still due": cursor["still_due"],
+            "refused": cursor["refused"],
+            "oldest walk": _age(cursor["oldest_walk"]),
+            "newest walk": _age(cursor["newest_walk"]),
+        }
+
+
+def _problems(problems: Iterable[Mapping[str, Any]]) -> Iterable[dict[str, Any]]:
+    for problem in problems:
+        why = WHY.get(problem["status"])
+        yield {
+            "what": problem["listing"],
+            "status": str(problem["status"] or ""),
+            "why": f"{why}: {problem['message']}" if why else problem["message"],
+            "since": problem["since"],
+            "times": problem["times"],
+        }
+
+
+def _age(moment: str | None) -> str:
+    if not moment:
+        return "never"
+    seconds = (datetime.now(UTC) - datetime.fromisoformat(moment)).total_seconds()
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds / size:.0f} {unit} ago"
+    return f"{max(0, seconds):.0f} s ago"
