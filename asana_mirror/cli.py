@@ -123,10 +123,12 @@ def sync_command(
     Stop it whenever you like: the next run goes on from the last written page.
     """
     del full  # every run of this version reads everything again
+    base_url = config.check_base_url(base_url)
     options = SyncOptions(
         mirror=mirror,
         token=config.access_token(),
-        base_url=config.check_base_url(base_url),
+        base_url=base_url,
+        proxy=config.proxy_for(base_url),
         per_minute=requests_per_minute,
         max_wait_s=max_wait,
         max_deletes=max_deletes,

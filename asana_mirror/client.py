@@ -48,19 +48,20 @@ class Asana:
         per_minute: float = 1500.0,
         max_wait_s: float = 600.0,
         reads_in_flight: int = READS_IN_FLIGHT,
+        proxy: str | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
         randomness: random.Random | None = None,
     ) -> None:
         self._http = httpx.AsyncClient(
-            base_url=base_url.rstrip("/") + "/",
             headers={
                 **wire.HEADERS,
                 "Authorization": f"Bearer {token}",
                 "User-Agent": f"asana-mirror/{__version__}",
             },
             timeout=TIMEOUT,
-            transport=transport or _transport(reads_in_flight),
+            transport=transport or _transport(reads_in_flight, proxy),
         )
+        self._base_url = base_url.rstrip("/")
         self._pace = Pace(per_minute)
         self._slots = asyncio.Semaphore(reads_in_flight)
         self._max_wait_s = max_wait_s
@@ -145,7 +146,7 @@ class Asana:
             use.requests += 1
             began = time.monotonic()
             try:
-                response = await self._http.get(path.lstrip("/"), params=dict(params))
+                response = await self._http.get(httpx.URL(wire.url(self._base_url, path, params)))
             except _BROKEN as error:
                 raise WaitAndRepeat(f"{type(error).__name__}: {error}".rstrip(": ")) from error
             elapsed_s = time.monotonic() - began
@@ -191,7 +192,7 @@ class Asana:
                 f"Asana's quota is used up; it asks to wait {next_wait_s:.0f} s, longer than --max-wait allows.",
                 hint="What was read is kept. Run the same command again later to go on.",
             ) from trouble
-        raise AsanaUnreachable(f"Asana at {self._http.base_url} gives no answer: {trouble}") from trouble
+        raise AsanaUnreachable(f"Asana at {self._base_url} gives no answer: {trouble}") from trouble
 
 
 def _paged(params: Mapping[str, str]) -> wire.Paged:
@@ -200,14 +201,13 @@ def _paged(params: Mapping[str, str]) -> wire.Paged:
     return "later" if "offset" in params else "first"
 
 
-def _transport(reads_in_flight: int) -> httpx.AsyncBaseTransport:
+def _transport(reads_in_flight: int, proxy: str | None) -> httpx.AsyncBaseTransport:
     """aiohttp under httpx's face: a sixth of the CPU of httpx's own pool at 50 connections."""
 
     def session() -> aiohttp.ClientSession:
         return aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=reads_in_flight, keepalive_timeout=60.0),
             cookie_jar=aiohttp.DummyCookieJar(),
-            trust_env=True,  # proxies by the usual variables
         )
 
-    return AiohttpTransport(client=session)
+    return AiohttpTransport(client=session, proxy=httpx.Proxy(proxy) if proxy else None)

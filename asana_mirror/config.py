@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 from asana_mirror.errors import BadToken, WrongUsage
 
@@ -85,6 +86,15 @@ def check_base_url(text: str) -> str:
     if not usable:
         raise WrongUsage(f"{text!r} is not the address of an API.", hint=f"Asana's own is {ASANA_BASE_URL}")
     return text.rstrip("/")
+
+
+def proxy_for(base_url: str) -> str | None:
+    """The proxy that the usual variables name for this address, if any."""
+    parts = urlsplit(base_url)
+    proxies = getproxies()
+    if proxy_bypass(parts.netloc):
+        return None
+    return proxies.get(parts.scheme) or proxies.get("all")
 
 
 def workspace_gid(text: str) -> str:

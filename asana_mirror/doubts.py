@@ -68,17 +68,20 @@ class Doubts:
             if reason is None:
                 self._undecided.add((resource, gid))
                 return
-            with self._mirror.atomic():
-                self._mirror.absence.condemn(resource, gid, reason, self._run.round)
+            absence, round_number = self._mirror.absence, self._run.round
+            await self._reading.write(lambda: absence.condemn(resource, gid, reason, round_number))
             return
         except GaveUp as trouble:
             self._undecided.add((resource, gid))
             self._reading.postponed[path.format(gid=gid)] = str(trouble)
             return
         batch = decode(entry, [answer.content])
-        with self._mirror.atomic():
+
+        def keep() -> None:
             self._reading.write_batch(entry, batch, None, utc_now())
             self._mirror.absence.see(resource, [gid], self._run.round)
+
+        await self._reading.write(keep)
 
     def _stands_nowhere(self, resource: str, gid: str) -> bool:
         return all(self._was_read_or_is_gone(step, gid) for step in self._places(resource, gid))

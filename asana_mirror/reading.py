@@ -12,6 +12,7 @@ from asana_mirror.catalog import RESOURCES, Resource
 from asana_mirror.client import Asana, GaveUp
 from asana_mirror.decode import decode
 from asana_mirror.errors import CarryOnWithout, ListTooLong, OffsetExpired
+from asana_mirror.group_commit import GroupCommit
 from asana_mirror.plan import steps_below, steps_of_split
 from asana_mirror.quota import READS_IN_FLIGHT
 from asana_mirror.store import Mirror, Run, Tally
@@ -48,6 +49,7 @@ class Reading:
         self._ahead: deque[Checkpoint] = deque()
         self._busy: set[str] = set()
         self._news = asyncio.Event()
+        self.write = GroupCommit(mirror).write
         self._died_at: dict[str, int] = {}
         self._books_at = 0.0
         for name, (due, asked) in mirror.rounds.count_due(run.round).items():
@@ -121,9 +123,12 @@ class Reading:
         if token is None:
             return checkpoint
         taken = replace(checkpoint, next_cursor=token)
-        with self._mirror.atomic():
+
+        def keep() -> None:
             self._mirror.rounds.advance(taken)
             self._mirror.ledger.solve_problem(stream)
+
+        await self.write(keep)
         return taken
 
     async def _read_page(self, checkpoint: Checkpoint) -> Checkpoint | None:
@@ -141,10 +146,10 @@ class Reading:
         except GaveUp as trouble:
             self._postpone(checkpoint.step, trouble)
             return None
-        return self.write_page(checkpoint, answer)
+        return await self.write(lambda: self.write_page(checkpoint, answer))
 
     def write_page(self, checkpoint: Checkpoint, answer: Answer[Page]) -> Checkpoint | None:
-        """Write a page, its links, what it opens and how far it brings its listing: all or nothing."""
+        """Write a page, its links, what it opens and how far it brings its listing. Inside a transaction."""
         step, page, now = checkpoint.step, answer.content, utc_now()
         resource = RESOURCES[step.listing.resource]
         position = step.listing.position if step.listing.position in resource.own_columns else None
@@ -161,18 +166,17 @@ class Reading:
             walk_began_at=checkpoint.walk_began_at or answer.asked_at,
             next_cursor=checkpoint.next_cursor or answer.asked_at,
         )
-        with self._mirror.atomic():
-            self.write_batch(resource, batch, step, now)
-            self._write_positions(step, resource, batch, checkpoint.records)
-            standing: set[str] | None = {*batch.listed, *(record.gid for record in batch.undecoded)}
-            if page.next_offset or checkpoint.records:
-                self._mirror.absence.see(step.key, standing or (), self._run.round)
-                standing = None
-            if page.next_offset:
-                self._mirror.rounds.advance(after)
-            else:
-                self._complete(after, standing, now)
-            self._keep_books(now)
+        self.write_batch(resource, batch, step, now)
+        self._write_positions(step, resource, batch, checkpoint.records)
+        standing: set[str] | None = {*batch.listed, *(record.gid for record in batch.undecoded)}
+        if page.next_offset or checkpoint.records:
+            self._mirror.absence.see(step.key, standing or (), self._run.round)
+            standing = None
+        if page.next_offset:
+            self._mirror.rounds.advance(after)
+        else:
+            self._complete(after, standing, now)
+        self._keep_books(now)
         self.progress.records += len(page.records)
         self._announce()
         return after if page.next_offset else None

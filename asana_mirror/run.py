@@ -64,6 +64,7 @@ class SyncOptions:
     per_minute: float = 1500.0
     max_wait_s: float = 600.0
     max_deletes: int | None = None
+    proxy: str | None = None
     scope: Scope = Scope()
 
 
@@ -112,6 +113,7 @@ async def sync(
         options.base_url,
         per_minute=options.per_minute,
         max_wait_s=options.max_wait_s,
+        proxy=options.proxy,
         transport=transport,
     ) as asana:
         workspaces = await _first_contact(asana, options.scope)
@@ -184,7 +186,8 @@ async def _read_everything(
     rest: Checkpoint | None = Checkpoint(root, run.round)
     for answer in workspaces:
         if rest is not None:
-            rest = reading.write_page(rest, answer)
+            with mirror.atomic():
+                rest = reading.write_page(rest, answer)
     doubts = Doubts(asana, mirror, run, options.scope, reading, stop)
     while True:
         await reading.drain()

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any, Literal
+from urllib.parse import urlencode
 
 import orjson
 
@@ -50,6 +51,11 @@ def page_request(step: Step, offset: str | None) -> tuple[str, dict[str, str]]:
 def record_request(path_template: str, resource: str, gid: str) -> tuple[str, dict[str, str]]:
     """Path and query of a single record."""
     return path_template.format(gid=gid), {"opt_fields": opt_fields(resource)}
+
+
+def url(base_url: str, path: str, params: Mapping[str, str]) -> str:
+    """The whole address. Put together here, once: httpx would parse and quote it three times."""
+    return f"{base_url}{path}?{urlencode(params, safe=',.')}"
 
 
 def endpoint_of(path: str) -> str:

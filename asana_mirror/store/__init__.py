@@ -10,6 +10,8 @@ search    the full-text indexes
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from sqlite_utils import Database
@@ -35,7 +37,13 @@ class Mirror:
         self.absence = Absence(self.db)
         self.ledger = Ledger(self.db)
         self.search = Search(self.db)
-        self.atomic = self.db.atomic
+
+    @contextmanager
+    def atomic(self) -> Iterator[None]:
+        """All or nothing. Foreign keys are held when the transaction ends, not at each statement of it."""
+        with self.db.atomic():
+            self.db.execute("PRAGMA defer_foreign_keys = ON")
+            yield
 
     def close(self) -> None:
         """Close the file; the last one out leaves no WAL behind."""

@@ -37,8 +37,7 @@ class Pages:
         self._db = db
 
     def write(self, batch: Batch, *, run_id: int, now: str) -> Tally:
-        """Upsert the batch. Foreign keys are held when the transaction ends, not before."""
-        self._db.execute("PRAGMA defer_foreign_keys = ON")
+        """Upsert the batch: what differs from what is there."""
         self._write_actors(batch)
         self._write_stubs(batch)
         tally = Tally()
@@ -67,9 +66,9 @@ class Pages:
         for table, stubs in batch.stubs.items():
             whole = batch.rows.get(table, {})
             by_columns: dict[tuple[str, ...], list[Row]] = {}
-            for gid, columns in stubs.items():
+            for gid, known in stubs.items():
                 if gid not in whole:
-                    by_columns.setdefault(tuple(columns), []).append((gid, *columns.values()))
+                    by_columns.setdefault(tuple(known), []).append((gid, *known.values()))
             for columns, rows in by_columns.items():
                 self._db.conn.executemany(_stub_sql(table, columns), rows)
 
