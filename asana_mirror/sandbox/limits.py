@@ -51,7 +51,8 @@ class Window:
         surplus = len(self.seen) - self.most
         if surplus <= 0:
             return 0
-        return max(1, math.ceil(self.seen[surplus - 1] + MINUTE_S - now))
+        # the next one counts itself, so one more than the surplus has to grow old first
+        return max(1, math.ceil(self.seen[surplus] + MINUTE_S - now))
 
 
 class CostQuota:

@@ -39,7 +39,8 @@ TAGS = (
 )  # fmt: skip
 COLORS = (
     "dark-pink", "dark-green", "dark-blue", "dark-red", "dark-teal", "dark-brown", "dark-orange",
-    "dark-purple", "light-pink", "light-green", "light-blue", "light-red", "light-teal", "light-brown", "light-orange",
+    "dark-purple", "light-pink", "light-green", "light-blue", "light-red", "light-teal",
+    "light-brown", "light-orange",
 )  # fmt: skip
 ICONS = ("list", "board", "timeline", "calendar", "rocket", "people", "graph", "star", "bug", "light_bulb")
 OPTION_COLORS = ("red", "orange", "yellow-orange", "yellow", "green", "blue-green", "aqua", "blue", "indigo")
