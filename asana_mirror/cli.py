@@ -26,7 +26,7 @@ from asana_mirror.words import Scope
 DEFAULT_MIRROR = "asana.db"
 
 
-class Duration(click.ParamType):
+class Duration(click.ParamType[float]):
     """`90s`, `10m`, `2h`, as seconds."""
 
     name = "duration"
@@ -249,12 +249,11 @@ def run_sync(options: SyncOptions) -> Report:
 @contextlib.contextmanager
 def _signals(stop: Stop) -> Iterator[None]:
     loop = asyncio.get_running_loop()
-    heard = (signal.SIGINT, signal.SIGTERM)
-    try:
-        for number in heard:
+    heard: list[signal.Signals] = []
+    with contextlib.suppress(NotImplementedError, RuntimeError):  # Windows, or not the main thread
+        for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, stop.ask, int(number))
-    except (NotImplementedError, RuntimeError):  # no signals here: Windows, or not the main thread
-        heard = ()
+            heard.append(number)
     try:
         yield
     finally:

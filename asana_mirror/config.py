@@ -15,7 +15,7 @@ from asana_mirror.errors import BadToken, WrongUsage
 
 CONFIG_FILE = "asana-mirror.toml"
 ASANA_BASE_URL = "https://app.asana.com/api/1.0"
-TOKEN_VARIABLE = "ASANA_ACCESS_TOKEN"  # noqa: S105
+TOKEN_VARIABLE = "ASANA_ACCESS_TOKEN"
 _SECRETS = ("token", "access_token", "client_secret")
 _UNITS_S = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 

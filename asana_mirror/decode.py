@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from typing import Any
 
 import orjson
 
-from asana_mirror.catalog import NAMED_BY, RESOURCES, Embedded, Json, Resource, Row
+from asana_mirror.catalog import NAMED_BY, RESOURCES, Embedded, Json, Resource
 from asana_mirror.errors import Undecodable
 from asana_mirror.words import Batch, UndecodedRecord
 
@@ -69,36 +69,49 @@ def _decode_record(resource: Resource, record: Any, place: Mapping[str, Any], ba
     gid = _gid_of(record)
     if gid is None:
         raise Undecodable("a record has no gid")
-
-    def note(value: Json, table: str, **columns: str | None) -> str | None:
-        return _note(batch, value, table, columns)
-
     row = [convert(record.get(name)) for name, convert in _converters(resource.name)]
-    for reference in resource.references:
-        referred = note(record.get(reference.name), reference.table)
-        if referred is None and place.get(reference.column) is not None:
-            referred = note({"gid": place[reference.column]}, reference.table)
-        row.append(referred)
-    for open_reference in resource.open_references:
-        row.extend(_open_reference(record.get(open_reference.name), open_reference.name, place))
-    row.extend(place.get(column) for column in resource.own_columns)
-    row.append(_extra(resource, record))
-    for links in resource.links:
-        values = record.get(links.name)
-        if isinstance(values, list) or (values is None and links.name in record):
-            width = len(links.key)
-            found = {tuple(link[:width]): tuple(link[width:]) for link in links.rows(values or [], note)}
-            batch.links.setdefault(links.table, {})[gid] = found
-        elif links.name in record:
-            raise Undecodable(f"{links.name} is {type(values).__name__}, not a list")
+    row.extend(_references(resource, record, place, batch))
+    _decode_links(resource, record, gid, batch)
     for embedded in resource.embedded:
+        # A list that is not there was not told; it is not empty.
         if embedded.name in record:
-            row_fills = _decode_embedded(embedded, gid, record[embedded.name], batch)
-            row = _with_fills(resource, row, row_fills)
+            for column, named in _decode_embedded(embedded, gid, record[embedded.name], batch).items():
+                row[resource.column_names().index(column)] = named
     if resource.name in ("users", "agents"):
         batch.actors[gid] = (resource.name.removesuffix("s"), _text(record.get("name")))
     batch.rows.setdefault(resource.name, {})[gid] = tuple(row)
     return gid
+
+
+def _references(
+    resource: Resource, record: Mapping[str, Any], place: Mapping[str, Any], batch: Batch
+) -> Iterator[Any]:
+    """What the record refers to, and what follows from where it stands, in the order of the columns."""
+    for reference in resource.references:
+        value = record.get(reference.name)
+        if value is None:
+            value = place.get(reference.column)
+        yield None if value is None else _note(batch, value, reference.table, {})
+    for open_reference in resource.open_references:
+        yield from _open_reference(record.get(open_reference.name), open_reference.name, place)
+    for column in resource.own_columns:
+        yield place.get(column)
+    yield _extra(resource, record)
+
+
+def _decode_links(resource: Resource, record: Mapping[str, Any], gid: str, batch: Batch) -> None:
+    def note(value: Json, table: str, **columns: str | None) -> str | None:
+        return _note(batch, value, table, columns)
+
+    for links in resource.links:
+        if links.name not in record:  # not told is not empty: what is known stays
+            continue
+        values = record[links.name] or []
+        if not isinstance(values, list):
+            raise Undecodable(f"{links.name} is {type(values).__name__}, not a list")
+        width = len(links.key)
+        found = {tuple(link[:width]): tuple(link[width:]) for link in links.rows(values, note)}
+        batch.links.setdefault(links.table, {})[gid] = found
 
 
 def _decode_embedded(embedded: Embedded, gid: str, value: Json, batch: Batch) -> dict[str, str]:
@@ -121,12 +134,6 @@ def _decode_embedded(embedded: Embedded, gid: str, value: Json, batch: Batch) ->
     if embedded.parent:
         batch.children.setdefault((child.name, embedded.parent), {})[gid] = standing
     return {}
-
-
-def _with_fills(resource: Resource, row: list[Any], fills: Mapping[str, str]) -> list[Any]:
-    for column, value in fills.items():
-        row[resource.column_names().index(column)] = value
-    return row
 
 
 def _note(batch: Batch, value: Json, table: str, columns: Mapping[str, str | None]) -> str | None:
@@ -180,14 +187,7 @@ def _extra(resource: Resource, record: Mapping[str, Any]) -> str | None:
 @cache
 def _known_fields(resource_name: str) -> frozenset[str]:
     resource = RESOURCES[resource_name]
-    parts = (
-        *resource.columns,
-        *resource.references,
-        *resource.open_references,
-        *resource.links,
-        *resource.embedded,
-    )
-    return _SKIPPED_FIELDS | {part.name for part in parts} | set(resource.leaves_out)
+    return _SKIPPED_FIELDS | set(resource.field_names()) | set(resource.leaves_out)
 
 
 @cache
@@ -215,9 +215,9 @@ def _text(value: Json, name: str = "name") -> str | None:
 def _integer(value: Json, name: str) -> int | None:
     if value is None:
         return None
-    if isinstance(value, (bool, int)) or (isinstance(value, float) and value.is_integer()):
-        if -_INTEGER_LIMIT <= value < _INTEGER_LIMIT:
-            return int(value)
+    whole = isinstance(value, (bool, int)) or (isinstance(value, float) and value.is_integer())
+    if whole and -_INTEGER_LIMIT <= value < _INTEGER_LIMIT:
+        return int(value)
     raise Undecodable(f"{name} is {value!r:.60}, not a whole number of 64 bits")
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -75,8 +77,8 @@ def serve_sandbox(
 ) -> None:
     """Serve a generated world until stopped; prints its base URL and tokens."""
     world = generate(seed=seed, tasks=tasks, workspaces=workspaces)
-    allowance = {"none": Limits, "free": Limits.free, "paid": Limits.paid}[limits]()
-    allowance.latency_s = latency_s
+    makers: dict[str, Callable[[], Limits]] = {"none": Limits, "free": Limits.free, "paid": Limits.paid}
+    allowance = replace(makers[limits](), latency_s=latency_s)
 
     def announce(base_url: str) -> None:
         click.echo(f"export ASANA_BASE_URL={base_url}")

@@ -67,7 +67,7 @@ def _lines() -> Show:
             return
         last = time.monotonic()
         asked, done = progress.asked.total(), progress.done.total()
-        print(f"{done:,} of {asked:,} listings, {progress.records:,} records", file=sys.stderr, flush=True)
+        sys.stderr.write(f"{done:,} of {asked:,} listings, {progress.records:,} records\n")
 
     return show
 

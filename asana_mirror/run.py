@@ -65,7 +65,7 @@ class SyncOptions:
     max_wait_s: float = 600.0
     max_deletes: int | None = None
     proxy: str | None = None
-    scope: Scope = Scope()
+    scope: Scope = field(default_factory=Scope)
 
 
 @dataclass
@@ -267,8 +267,8 @@ def _open(path: Path) -> Iterator[Mirror]:
 def _what_ended_it(error: BaseException, path: Path, stop: Stop) -> BaseException:
     """The one error to tell: out of the groups in which parallel readers pack them, in this program's words."""
     while isinstance(error, BaseExceptionGroup):
-        ours = [inner for inner in error.exceptions if isinstance(inner, MirrorError)]
-        error = (ours or list(error.exceptions))[0]
+        inner: tuple[BaseException, ...] = error.exceptions
+        error = next((one for one in inner if isinstance(one, MirrorError)), inner[0])
     if isinstance(error, sqlite3.Error):
         return in_our_words(path, error)
     if isinstance(error, asyncio.CancelledError) and stop.is_set():

@@ -522,6 +522,26 @@ CREATE INDEX stories_target ON stories (target_gid, created_at);
 CREATE INDEX stories_author ON stories (created_by_gid);
 CREATE INDEX attachments_parent ON attachments (parent_gid);
 
+-- So that the references to a row can be counted, and a row be purged, without reading whole tables.
+CREATE INDEX tasks_created_by ON tasks (created_by_gid) WHERE created_by_gid IS NOT NULL;
+CREATE INDEX tasks_completed_by ON tasks (completed_by_gid) WHERE completed_by_gid IS NOT NULL;
+CREATE INDEX tasks_assigned_by ON tasks (assigned_by_gid) WHERE assigned_by_gid IS NOT NULL;
+CREATE INDEX tasks_assignee_section ON tasks (assignee_section_gid) WHERE assignee_section_gid IS NOT NULL;
+CREATE INDEX stories_follower ON stories (follower_gid) WHERE follower_gid IS NOT NULL;
+CREATE INDEX stories_assignee ON stories (assignee_gid) WHERE assignee_gid IS NOT NULL;
+CREATE INDEX stories_story ON stories (story_gid) WHERE story_gid IS NOT NULL;
+CREATE INDEX stories_task ON stories (task_gid) WHERE task_gid IS NOT NULL;
+CREATE INDEX stories_project ON stories (project_gid) WHERE project_gid IS NOT NULL;
+CREATE INDEX stories_tag ON stories (tag_gid) WHERE tag_gid IS NOT NULL;
+CREATE INDEX stories_custom_field ON stories (custom_field_gid) WHERE custom_field_gid IS NOT NULL;
+CREATE INDEX stories_old_section ON stories (old_section_gid) WHERE old_section_gid IS NOT NULL;
+CREATE INDEX stories_new_section ON stories (new_section_gid) WHERE new_section_gid IS NOT NULL;
+CREATE INDEX stories_old_enum_value ON stories (old_enum_value_gid) WHERE old_enum_value_gid IS NOT NULL;
+CREATE INDEX stories_new_enum_value ON stories (new_enum_value_gid) WHERE new_enum_value_gid IS NOT NULL;
+CREATE INDEX stories_duplicate_of ON stories (duplicate_of_gid) WHERE duplicate_of_gid IS NOT NULL;
+CREATE INDEX stories_duplicated_from ON stories (duplicated_from_gid) WHERE duplicated_from_gid IS NOT NULL;
+CREATE INDEX stories_dependency ON stories (dependency_gid) WHERE dependency_gid IS NOT NULL;
+
 -- The state of syncing. A round is one complete walk over everything in its scope; it may take several runs.
 
 CREATE TABLE sync_runs (
@@ -635,6 +655,6 @@ CREATE TABLE sync_api_changes (
 ) STRICT;
 
 -- Full text. search.sql holds the triggers that keep the three indexes.
-CREATE VIRTUAL TABLE tasks_fts USING fts5 (name, notes, content='tasks', tokenize='unicode61 remove_diacritics 2');
-CREATE VIRTUAL TABLE stories_fts USING fts5 (text, content='stories', tokenize='unicode61 remove_diacritics 2');
-CREATE VIRTUAL TABLE projects_fts USING fts5 (name, notes, content='projects', tokenize='unicode61 remove_diacritics 2');
+CREATE VIRTUAL TABLE tasks_fts USING fts5 (name, notes, content="tasks", tokenize='unicode61 remove_diacritics 2');
+CREATE VIRTUAL TABLE stories_fts USING fts5 (text, content="stories", tokenize='unicode61 remove_diacritics 2');
+CREATE VIRTUAL TABLE projects_fts USING fts5 (name, notes, content="projects", tokenize='unicode61 remove_diacritics 2');

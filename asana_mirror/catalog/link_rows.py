@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import orjson
@@ -73,10 +74,10 @@ def custom_field_values(values: list[Json], note: Note) -> Iterator[Row]:
             _date(value.get("date_value")),
             _gids(
                 value.get("multi_enum_values"),
-                lambda option, of=field_gid: note(option, "enum_options", custom_field_gid=of),
+                partial(note, table="enum_options", custom_field_gid=field_gid),
             ),
-            _gids(value.get("people_value"), lambda person: note(person, "actors")),
-            _gids(value.get("reference_value"), lambda thing: _gid(thing)),
+            _gids(value.get("people_value"), partial(note, table="actors")),
+            _gids(value.get("reference_value"), _gid),
         )
 
 

@@ -114,9 +114,8 @@ TAGS = Resource(
     ),
 )
 
-VALUE_FIELDS = {
-    name: "a value on an owner, never part of the definition"
-    for name in (
+VALUE_FIELDS = dict.fromkeys(
+    (
         "date_value",
         "enum_value",
         "multi_enum_values",
@@ -126,8 +125,9 @@ VALUE_FIELDS = {
         "display_value",
         "people_value",
         "reference_value",
-    )
-}
+    ),
+    "a value on an owner, never part of the definition",
+)
 
 CUSTOM_FIELDS = Resource(
     # https://developers.asana.com/reference/getcustomfieldsforworkspace

@@ -127,3 +127,13 @@ class Resource:
             *(f"{reference.name}_{part}" for reference in self.open_references for part in ("gid", "type")),
             *self.own_columns,
         )
+
+    def field_names(self) -> tuple[str, ...]:
+        """Asana's names of all the fields that are stored."""
+        return (
+            *(column.name for column in self.columns),
+            *(reference.name for reference in self.references),
+            *(reference.name for reference in self.open_references),
+            *(links.name for links in self.links),
+            *(embedded.name for embedded in self.embedded),
+        )

@@ -12,10 +12,10 @@ from asana_mirror.catalog.link_rows import (
     memberships,
     references_to,
 )
-from asana_mirror.catalog.projects import USERS
+from asana_mirror.catalog.people import USERS
 from asana_mirror.catalog.shapes import Column, Links, Listing, OpenReference, Reference, Resource
 
-DEPRECATED_HEARTS = {name: "deprecated in favour of likes" for name in ("hearted", "hearts", "num_hearts")}
+DEPRECATED_HEARTS = dict.fromkeys(("hearted", "hearts", "num_hearts"), "deprecated in favour of likes")
 
 TASKS = Resource(
     # https://developers.asana.com/reference/gettask
