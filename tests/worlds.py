@@ -1,0 +1,206 @@
+"""Small worlds, mirrors of them, and ways to come between the two."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl
+
+import httpx
+
+from asana_mirror.run import Report, SyncOptions, sync
+from asana_mirror.sandbox import App, Limits, World, create_app
+
+Asgi = Callable[[Any, Any, Any], Awaitable[None]]
+IN_PROCESS = "http://asana.test/api/1.0"
+ROOT = "/api/1.0"
+
+
+def mirror(
+    world: World,
+    path: Path,
+    app: Asgi | None = None,
+    *,
+    url: str = IN_PROCESS,
+    stop: asyncio.Event | None = None,
+    **options: Any,
+) -> Report:
+    """One run against an app in this process, or against a url."""
+    wanted = {"mirror": path, "token": world.token, "base_url": url, "per_minute": 0} | options
+    transport = httpx.ASGITransport(app) if app is not None else None
+    return asyncio.run(sync(SyncOptions(**wanted), transport=transport, stop=stop))
+
+
+def write(world: World, app: Asgi, method: str, path: str, **fields: Any) -> dict[str, Any]:
+    """One change as a person makes it; the record it answers with."""
+
+    async def ask() -> httpx.Response:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app)) as client:
+            headers = {"Authorization": f"Bearer {world.token}", "Asana-Enable": "ai_teammate_actors"}
+            return await client.request(
+                method,
+                IN_PROCESS + path,
+                headers=headers,
+                json={"data": fields} if method != "DELETE" else None,
+            )
+
+    answer = asyncio.run(ask())
+    assert answer.status_code < 300, answer.text
+    found: dict[str, Any] = answer.json()["data"]
+    return found
+
+
+def rows(path: Path, sql: str, *values: Any) -> list[Any]:
+    with closing(sqlite3.connect(path)) as db:
+        db.row_factory = sqlite3.Row
+        return db.execute(sql, values).fetchall()
+
+
+def row(path: Path, table: str, gid: str) -> Any:
+    """The row of a record, tombstone or not; None when there is none."""
+    found = rows(path, f"SELECT * FROM {table} WHERE gid = ?", gid)
+    return found[0] if found else None
+
+
+def value(path: Path, sql: str, *values: Any) -> Any:
+    return rows(path, sql, *values)[0][0]
+
+
+def is_alive(path: Path, table: str, gid: str) -> bool:
+    found = row(path, table, gid)
+    return found is not None and found["_synced_at"] is not None and found["_deleted_at"] is None
+
+
+# -- between mirror and Asana -------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Request:
+    method: str
+    path: str  # below the API's root
+    query: tuple[tuple[str, str], ...]
+    headers: tuple[tuple[str, str], ...]
+
+    @property
+    def asked(self) -> tuple[Any, ...]:
+        return self.method, self.path, tuple(sorted(self.query))
+
+    def header(self, name: str) -> str | None:
+        return dict(self.headers).get(name)
+
+
+class Listener:
+    """Stands before an app and notes every request."""
+
+    def __init__(self, app: Asgi) -> None:
+        self.app = app
+        self.requests: list[Request] = []
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http":
+            headers = tuple((name.decode(), text.decode()) for name, text in scope["headers"])
+            query = tuple(parse_qsl(scope["query_string"].decode(), keep_blank_values=True))
+            path = scope["path"].removeprefix(ROOT)
+            self.requests.append(Request(scope["method"], path, query, headers))
+        await self.app(scope, receive, send)
+
+    def repeated(self) -> list[tuple[Any, ...]]:
+        return [asked for asked, times in Counter(r.asked for r in self.requests).items() if times > 1]
+
+
+Change = Callable[[str, dict[str, Any]], None]
+
+
+class Rewriter:
+    """Stands behind an app and rewrites its 200s: change(path below the root, the envelope)."""
+
+    def __init__(self, app: Asgi, change: Change) -> None:
+        self.app = app
+        self.change = change
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        start: MutableMapping[str, Any] = {}
+        parts: list[bytes] = []
+
+        async def keep(message: MutableMapping[str, Any]) -> None:
+            if message["type"] == "http.response.start":
+                start.update(message)
+            else:
+                parts.append(message.get("body", b""))
+
+        await self.app(scope, receive, keep)
+        body = b"".join(parts)
+        if start["status"] == 200:
+            envelope = json.loads(body)
+            self.change(scope["path"].removeprefix(ROOT), envelope)
+            body = json.dumps(envelope).encode()
+        kept = [(name, text) for name, text in start["headers"] if name != b"content-length"]
+        await send({**start, "headers": [*kept, (b"content-length", str(len(body)).encode())]})
+        await send({"type": "http.response.body", "body": body})
+
+
+# -- runs in processes of their own -------------------------------------------------------------------
+
+_RUN = """
+import asyncio, os, sys
+from pathlib import Path
+from asana_mirror.run import SyncOptions, sync
+options = SyncOptions(
+    mirror=Path(sys.argv[1]), token=os.environ["ASANA_ACCESS_TOKEN"], base_url=sys.argv[2], per_minute=0
+)
+asyncio.run(sync(options))
+"""
+
+
+def begin_run(world: World, path: Path, url: str) -> subprocess.Popen[bytes]:
+    """A run in a process of its own, to be killed."""
+    return subprocess.Popen(
+        [sys.executable, "-c", _RUN, str(path), url],
+        env={**os.environ, "ASANA_ACCESS_TOKEN": world.token},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    )
+
+
+# -- a world with its mirror --------------------------------------------------------------------------
+
+
+@dataclass
+class Mirrored:
+    """A world, an app that serves it, and where its mirror lies."""
+
+    world: World
+    app: App
+    path: Path
+
+    def sync(self, **options: Any) -> Report:
+        return mirror(self.world, self.path, self.app, **options)
+
+    def write(self, method: str, path: str, **fields: Any) -> dict[str, Any]:
+        return write(self.world, self.app, method, path, **fields)
+
+    def row(self, table: str, gid: str) -> Any:
+        return row(self.path, table, gid)
+
+    def is_alive(self, table: str, gid: str) -> bool:
+        return is_alive(self.path, table, gid)
+
+
+def mirrored(tmp_path: Path, world: World, limits: Limits | None = None) -> Mirrored:
+    """A world that has been mirrored once."""
+    both = Mirrored(world, create_app(world, limits=limits), tmp_path / "mirror.db")
+    both.sync()
+    return both
