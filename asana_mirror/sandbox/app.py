@@ -150,8 +150,9 @@ class Call:
         target = f"{self.path}?{self.query_text}" if self.query_text else self.path
         self.fault = app.faults.choose(target, "offset=" in self.query_text)
         await self._linger()
-        self._fail_whole()
-        body = {} if self.method == "GET" else await read_body(self.headers, self.receive)
+        self._fail_whole(allowance)
+        bodiless = self.method in ("GET", "DELETE")
+        body = {} if bodiless else await read_body(self.headers, self.receive)
         ask = self._ask(identity, body)
         try:
             route = self._route(ask)
@@ -183,13 +184,14 @@ class Call:
         if wait:
             await asyncio.sleep(wait)
 
-    def _fail_whole(self) -> None:
+    def _fail_whole(self, allowance: Allowance) -> None:
         """The faults that replace the answer altogether."""
         if self.fault == "500":
             raise Refused(500, f"Server Error. Phrase: {' '.join(PHRASES)}")
         if self.fault == "503":
             raise Refused(503, "The service is temporarily unavailable")
         if self.fault == "429":
+            allowance.told(self.app.world.clock(), 1)
             raise Refused(429, "You have made too many requests recently.", retry_after=1)
         if self.fault in ("502", "reset"):
             raise Refused(502, "Bad gateway")

@@ -16,7 +16,7 @@ HELP = "For more information on API status codes and how to handle them, read th
 PHRASES = ("seven", "sad", "squid", "snuggle", "softly")
 
 
-class Refused(Exception):  # noqa: N818 (an answer, not a mistake)
+class Refused(Exception):
     """An answer other than 2xx, as Asana words it."""
 
     def __init__(self, status: int, message: str, **more: Any) -> None:

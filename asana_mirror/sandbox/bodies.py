@@ -17,7 +17,7 @@ async def read_body(headers: dict[bytes, bytes], receive: Any) -> Rec:
     """The body's fields; 400 when it is neither JSON with `data` nor a form."""
     raw = await _all_of(receive)
     kind = headers.get(b"content-type", b"").decode("latin-1")
-    if not raw:
+    if not raw or raw == b"null":
         return {}
     if kind.startswith("multipart/form-data"):
         return _multipart(kind, raw)

@@ -15,7 +15,7 @@ Message = MutableMapping[str, Any]
 Send = Callable[[Message], Awaitable[None]]
 
 
-class Broken(ConnectionResetError):  # noqa: N818 (says what happened)
+class Broken(ConnectionResetError):
     """The connection broke; raised only in process, where there is none to break."""
 
 

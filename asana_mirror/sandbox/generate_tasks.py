@@ -100,7 +100,7 @@ class _Grower:
             return 0
         if lot > 0.998:
             return int(self.rng.uniform(100, 101 + mean * 60)) % 1000
-        return min(1000, int(self.rng.expovariate(1.0) * mean * 1.1 + 0.5))
+        return min(1000, int(self.rng.expovariate(1.0) * mean * 1.13 + 0.5))
 
     def _people(self, task: Rec, actors: list[str]) -> None:
         rng = self.rng
@@ -162,7 +162,11 @@ class _Grower:
     def _place(self, task: Rec, ws: str) -> None:
         count = self.rng.choices((1, 2, 3), (94, 5, 1))[0]
         task["memberships"] = []
-        for project in self.rng.sample(self.projects[ws], min(count, len(self.projects[ws]))):
+        projects = self.projects[ws]
+        chosen = {
+            int(len(projects) * self.rng.random() ** 2) for _ in range(count)
+        }  # few are big, most small
+        for project in (projects[place] for place in sorted(chosen)):
             section = self.rng.choice(project["sections"])
             task["memberships"].append((project["gid"], section))
             self.world.records[section]["tasks"].append(task["gid"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .absent import ABSENT, nothing
 from .reads import (
     Reader,
     Route,
@@ -39,6 +40,7 @@ from .reads import (
     workspaces,
 )
 from .search import search
+from .sharing import membership, memberships
 from .writes import WRITES
 
 READS: tuple[tuple[str, Reader, str | None], ...] = (
@@ -99,6 +101,8 @@ READS: tuple[tuple[str, Reader, str | None], ...] = (
     ("/stories/{}", single("story"), "stories:read"),
     ("/attachments", attachments, "attachments:read"),
     ("/attachments/{}", single("attachment"), "attachments:read"),
+    ("/memberships", memberships, None),
+    ("/memberships/{}", membership, None),
     ("/events", events, None),
 )
 
@@ -112,6 +116,8 @@ def add(method: str, template: str, answer: Reader, scope: str | None) -> None:
 
 for _template, _answer, _scope in READS:
     add("GET", _template, _answer, _scope)
+for _template, _needs, _scope in ABSENT:
+    add("GET", _template, nothing(_template, _needs), _scope)
 for _method, _template, _answer, _scope in WRITES:
     add(_method, _template, _answer, _scope)
 

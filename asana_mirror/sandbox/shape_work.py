@@ -69,7 +69,7 @@ def _task_fields() -> dict[str, Field]:
         "html_notes": made(lambda view, rec: html(rec.get("notes", "")), opt_in=True),
         "is_rendered_as_separator": value("is_rendered_as_separator", False, opt_in=True),
         **_liked_parts(),
-        "memberships": part("membership", _memberships, many=True),
+        "memberships": part("task_membership", _memberships, many=True),
         "modified_at": value("modified_at"),
         "notes": value("notes", ""),
         "num_subtasks": made(lambda view, rec: len(view.refs(rec.get("subtasks", ()))), opt_in=True),
@@ -235,7 +235,7 @@ NODES["task"] = Node(_task_fields(), ("name", "resource_subtype"))
 NODES["story"] = Node(_story_fields(), ("created_at", "created_by", "resource_subtype", "text"))
 NODES["attachment"] = Node(_attachment_fields(), ("name", "resource_subtype"))
 NODES["like"] = Node(_like_fields(), ("gid", "user"))
-NODES["membership"] = Node(
+NODES["task_membership"] = Node(
     {
         "project": Field(lambda view, pair: pair[0], "project"),
         "section": Field(lambda view, pair: pair[1], "section"),

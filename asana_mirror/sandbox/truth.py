@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from .render import Rec
+from .sharing import every_membership
 
 if TYPE_CHECKING:
     from .world import World
@@ -25,6 +26,7 @@ SINGULAR = {
     "tasks": "task",
     "stories": "story",
     "attachments": "attachment",
+    "memberships": "membership",
 }
 
 
@@ -50,6 +52,8 @@ class Truth:
         elif kind == "attachment":
             for owner in (*self._living("task"), *self._living("project")):
                 yield from world.attachments(owner)
+        elif kind == "membership":
+            yield from every_membership(self.world)
         elif kind == "custom_field":
             yield from self._custom_fields()
         elif kind == "task":

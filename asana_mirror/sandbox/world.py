@@ -8,12 +8,16 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from .change_fields import set_custom_field, set_liked
+from .change_places import leave_workspace
+from .change_stories import kept, react
 from .draw import ATTACHMENT_GIDS, ATTACHMENTS_PER_TASK, STORIES_PER_TASK, STORY_GIDS, gid_number, iso, mix
 from .events import EventLog
 from .lazy import Pools, made_attachment, made_story
 from .render import NODES, Rec, View, renderer
 from .tasks_by_age import ByCreation
 from .truth import Truth
+from .undelete import undelete
 from .who import Eyes, Identity, Refusals
 
 LISTED_PER_WORKSPACE = ("agent", "team", "tag", "custom_field", "project")
@@ -242,16 +246,31 @@ class World:
         """From now on this share of all events reaches nobody."""
         self.events.lost_share = share
 
-    # -- what only Python can do ----------------------------------------------------------------------
+    # -- what the API cannot do, or not so shortly; `by` is the actor, the full token's user unless named --
 
     def undelete(self, gid: str, by: str | None = None) -> bool:
         """Bring a task, project or story back from the trash; False when it is not there to be brought."""
-        from .undelete import undelete
-
         return undelete(self, by or self.me, gid)
 
     def leave(self, user: str, workspace: str | None = None) -> None:
         """Let a user leave a workspace (the first one unless named)."""
-        from .change_places import leave_workspace
-
         leave_workspace(self, self.me, self.records[workspace or self.workspaces[0]], user)
+
+    def like(self, gid: str, by: str | None = None, liked: bool = True) -> None:
+        """Like a task or a story; KeyError when there is none."""
+        rec = self._must(gid)
+        set_liked(self, by or self.me, kept(self, rec) if rec["resource_type"] == "story" else rec, liked)
+
+    def react(self, story: str, emoji: str, by: str | None = None) -> None:
+        """React to a story with an emoji, or take that back."""
+        react(self, by or self.me, self._must(story), emoji)
+
+    def set_custom_field(self, owner: str, field: str, value: Any, by: str | None = None) -> None:
+        """Set a custom field's value on a task or project, as the API takes it; None empties it."""
+        set_custom_field(self, by or self.me, self._must(owner), self.records[field], value)
+
+    def _must(self, gid: str) -> Rec:
+        rec = self.find(gid)
+        if rec is None:
+            raise KeyError(gid)
+        return rec

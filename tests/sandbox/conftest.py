@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -88,14 +88,14 @@ MakeFront = Callable[..., Front]
 
 
 @pytest.fixture
-def front(world: World, clock: Clock) -> Iterator[Front]:
-    yield Front(world, create_app(world, clock=clock), world.token)
+def front(world: World, clock: Clock) -> Front:
+    return Front(world, create_app(world, clock=clock), world.token)
 
 
 @pytest.fixture
-def quiet(quiet_world: World, clock: Clock) -> Iterator[Front]:
+def quiet(quiet_world: World, clock: Clock) -> Front:
     limits = Limits(search_per_minute=None)  # the clock stands still
-    yield Front(quiet_world, create_app(quiet_world, limits=limits, clock=clock), quiet_world.token)
+    return Front(quiet_world, create_app(quiet_world, limits=limits, clock=clock), quiet_world.token)
 
 
 @pytest.fixture

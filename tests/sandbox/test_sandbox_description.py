@@ -119,11 +119,13 @@ def examples(world: World, template: str) -> list[tuple[str, dict[str, str]]]:
         "stories": [s["gid"] for rec in tasks[:60] for s in world.stories(rec)],
         "attachments": [a["gid"] for rec in tasks[:200] for a in world.attachments(rec)],
         "team_memberships": list(world.team_members[world.inside["team", ws][0]].values()),
+        "memberships": [rec["gid"] for rec in world.iter_records("memberships")][:5],
         "workspace_memberships": list(world.members[ws].values()),
         "user_task_lists": [world.user_task_list(world.me, ws)["gid"]],
     }
     needs: dict[str, dict[str, str]] = {
         "/attachments": {"parent": next(r["gid"] for r in tasks if world.attachment_count(r))},
+        "/memberships": {"parent": world.inside["project", ws][0]},
         "/users/{}/teams": {"organization": ws},
         "/users/{}/team_memberships": {"workspace": ws},
         "/users/{}/user_task_list": {"workspace": ws},

@@ -311,6 +311,36 @@ def test_search_finds_what_no_list_shows_and_costs_a_plan(front_with: Any) -> No
     assert front_with(Limits.free()).get(f"/workspaces/{ws}/tasks/search").status_code == 402
 
 
+def test_project_memberships_name_members_and_teams(quiet: Any) -> None:
+    world = quiet.world
+    found: list[str] = []
+    for project in world.inside["project", world.workspaces[0]]:
+        records = quiet.all("/memberships", parent=project)
+        found += gids(records)
+        people = {r["member"]["gid"] for r in records if r["member"]["resource_type"] == "user"}
+        assert people == {user["gid"] for user in world.record(project)["members"]}
+    personal = {p["gid"] for p in world.iter_records("projects") if p["team"] is None}
+    expected = [r["gid"] for r in world.iter_records("memberships") if r["parent"]["gid"] not in personal]
+    assert found == expected
+    team = world.inside["team", world.workspaces[0]][0]
+    shared = quiet.all("/memberships", member=team, resource_subtype="project_membership")
+    assert shared
+    assert {r["member"]["gid"] for r in shared} == {team}
+
+
+def test_what_the_world_lacks_is_an_empty_list_not_an_unknown_path(front_with: Any) -> None:
+    front = front_with()
+    ws = front.world.workspaces[0]
+    assert front.get("/portfolios", workspace=ws, owner="me", limit=100).json() == {
+        "data": [],
+        "next_page": None,
+    }
+    assert front.get("/portfolios").status_code == 400
+    assert front.get("/status_updates", parent="12345").status_code == 404
+    assert front.data("/status_updates", parent=front.world.inside["project", ws][0]) == []
+    assert front_with(token=front.world.tokens["scoped"]).get("/portfolios", workspace=ws).status_code == 403
+
+
 def test_the_same_seed_gives_the_same_world() -> None:
     one, two = generate(seed=3, tasks=150), generate(seed=3, tasks=150)
     for resource in ("users", "projects", "tasks", "stories", "attachments"):
