@@ -32,7 +32,7 @@ from asana_mirror.errors import (
 from asana_mirror.plan import too_many
 from asana_mirror.reading import Progress, Reading
 from asana_mirror.store import Mirror, Run, check_mirror, hold
-from asana_mirror.store.opening import in_our_words
+from asana_mirror.store.opening import in_our_words, sqlite_translated
 from asana_mirror.times import utc_now
 from asana_mirror.wire import page_request
 from asana_mirror.words import Answer, Checkpoint, Page, Scope, step_named
@@ -117,7 +117,7 @@ async def sync(
         transport=transport,
     ) as asana:
         workspaces = await _first_contact(asana, options.scope)
-        with hold(path), _open(path) as mirror:
+        with hold(path), sqlite_translated(path), _open(path) as mirror:
             with mirror.atomic():
                 run = mirror.rounds.begin(options.scope, now=utc_now(), holder=_holder(), version=__version__)
             report = Report(run.id, run.mode, run.resumed)

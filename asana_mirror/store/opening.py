@@ -137,11 +137,12 @@ def _run_script(db: Database, script: str) -> None:
 def hold(path: Path) -> Iterator[None]:
     """Hold the mirror for one run. The operating system lets go when the holder dies, however it dies."""
     lock = FileLock(f"{path}.lock", mode=0o600)
-    try:
-        with translated(path):
+    with translated(path):
+        os.close(os.open(lock.lock_file, os.O_CREAT | os.O_RDWR, 0o600))  # FileLock takes any failure for a holder
+        try:
             lock.acquire(timeout=0)
-    except Timeout:
-        raise MirrorBusy(f"Another run holds {path}: {_holder(path)}.") from None
+        except Timeout:
+            raise MirrorBusy(f"Another run holds {path}: {_holder(path)}.") from None
     try:
         yield
     finally:
@@ -163,12 +164,20 @@ def _holder(path: Path) -> str:
 
 
 @contextmanager
-def translated(path: Path) -> Iterator[None]:
-    """Say SQLite's and the system's complaints about the file in this program's words."""
+def sqlite_translated(path: Path) -> Iterator[None]:
+    """Say SQLite's complaints about the file in this program's words."""
     try:
         yield
     except sqlite3.Error as error:
         raise in_our_words(path, error) from error
+
+
+@contextmanager
+def translated(path: Path) -> Iterator[None]:
+    """Say SQLite's and the system's complaints about the file in this program's words."""
+    try:
+        with sqlite_translated(path):
+            yield
     except OSError as error:
         if error.errno in (28, 122):  # ENOSPC, EDQUOT
             raise DiskFull(f"The disk is full: {path} cannot grow.") from error
