@@ -252,6 +252,9 @@ class Places:
         )
         if k % 12 == 5:
             rec |= {"completed": True, "completed_at": rec["modified_at"], "completed_by": self.people[0]}
+        agents = world.inside["agent", self.here]
+        if k % 6 == 2 and agents:
+            rec["members"].append(agents[k % len(agents)])
         self._add_sections(rec)
         self._add_settings(rec, k)
 

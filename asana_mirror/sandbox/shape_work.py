@@ -155,9 +155,8 @@ def _story_fields() -> dict[str, Field]:
         fields[name] = _past(name, "user")
     for name in ("task", "duplicate_of", "duplicated_from", "dependency"):
         fields[name] = _past(name, "task")
-    for name, node in (("old_section", "section"), ("new_section", "section"), ("project", "project")):
-        fields[name] = _past(name, node)
-    fields["tag"] = _past("tag", "tag")
+    for name in ("old_section", "new_section", "project", "tag"):
+        fields[name] = _past(name, name.rpartition("_")[2])
     fields["story"] = Field(
         lambda view, rec: view.world.story(rec["story"]) if "story" in rec else MISSING, "story"
     )

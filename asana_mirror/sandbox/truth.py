@@ -99,14 +99,18 @@ class Truth:
             if gid in found or "trashed" in rec or (sees is not None and not sees(rec)):
                 continue
             found.add(gid)
-            waiting += rec.get("subtasks", ())
+            if self._open(gid):
+                waiting += rec.get("subtasks", ())
         return found
 
     def _listed(self, rec: Rec) -> bool:
-        world = self.world
-        if any(world.alive(project) for project, _ in rec.get("memberships", ())):
+        if any(self._open(project) for project, _ in rec.get("memberships", ())):
             return True
-        return any(world.alive(tag) for tag in rec.get("tags", ())) or bool(rec.get("assignee"))
+        return any(self._open(tag) for tag in rec.get("tags", ())) or bool(rec.get("assignee"))
+
+    def _open(self, gid: str) -> bool:
+        """Whether listings below a record are answered: it lives, and no refusal was ordered for it."""
+        return self.world.alive(gid) and gid not in self.world.refusals.by_gid
 
     def pages_to_read(self, limit: int) -> dict[str, int]:
         world = self.world

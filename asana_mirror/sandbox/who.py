@@ -62,6 +62,8 @@ class Eyes:
     def __call__(self, rec: Rec) -> bool:
         if self.world.refusals.hides(rec["gid"]):
             return False
+        if not self.identity.all_seeing and not self._at_home(rec):
+            return False
         kind = rec["resource_type"]
         judge = getattr(self, f"_{kind}", None)
         if self.identity.all_seeing and kind not in (
@@ -72,6 +74,10 @@ class Eyes:
         ):
             return True
         return True if judge is None else bool(judge(rec))
+
+    def _at_home(self, rec: Rec) -> bool:
+        workspace = rec.get("workspace")
+        return workspace is None or self.identity.user in self.world.members[workspace]
 
     def _sees(self, gid: str | None) -> bool:
         rec = self.world.records.get(gid) if gid else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -38,8 +39,6 @@ class Front:
             return await client.request(method, path, headers=headers, **options)
 
     def get(self, path: str, **params: Any) -> httpx.Response:
-        import asyncio
-
         return asyncio.run(self.ask("GET", path, params=params))
 
     def data(self, path: str, **params: Any) -> Any:
@@ -58,8 +57,6 @@ class Front:
             offset = answer["next_page"]["offset"]
 
     def write(self, method: str, path: str, **data: Any) -> httpx.Response:
-        import asyncio
-
         return asyncio.run(self.ask(method, path, json={"data": data}))
 
     def done(self, method: str, path: str, **data: Any) -> Any:

@@ -288,6 +288,27 @@ def test_refusals_can_be_ordered_and_lifted(front: Any, status: int) -> None:
     assert front.get(f"/workspaces/{front.world.workspaces[0]}/tags").status_code == status
 
 
+def test_truth_knows_what_a_refusal_puts_out_of_reach(front: Any) -> None:
+    world = front.world
+    task = next(r for r in world.iter_records("tasks") if r["num_subtasks"] and r["memberships"])
+    below = world.records[task["gid"]]["subtasks"][0]
+    assert below in world.reachable_tasks()
+    world.refuse(task["gid"], 403)
+    assert front.get(f"/tasks/{task['gid']}/subtasks").status_code == 403
+    assert task["gid"] in world.reachable_tasks()
+    assert not world.visible(world.token, task["gid"])
+    if not world.record(below)["memberships"] and not world.record(below)["assignee"]:
+        assert below not in world.reachable_tasks()
+
+
+def test_a_limited_token_stays_in_its_workspaces(quiet_world: Any) -> None:
+    limited = quiet_world.tokens["limited"]
+    home, foreign = quiet_world.workspaces
+    assert quiet_world.visible(limited, home)
+    assert not quiet_world.visible(limited, foreign)
+    assert not any(quiet_world.visible(limited, gid) for gid in quiet_world.inside["project", foreign])
+
+
 def test_wrong_tokens_and_unknown_paths(front_with: Any) -> None:
     assert front_with(token="wrong").get("/workspaces").status_code == 401
     answer = front_with().get("/flying_carpets")
@@ -317,7 +338,7 @@ def test_project_memberships_name_members_and_teams(quiet: Any) -> None:
     for project in world.inside["project", world.workspaces[0]]:
         records = quiet.all("/memberships", parent=project)
         found += gids(records)
-        people = {r["member"]["gid"] for r in records if r["member"]["resource_type"] == "user"}
+        people = {r["member"]["gid"] for r in records if r["member"]["resource_type"] != "team"}
         assert people == {user["gid"] for user in world.record(project)["members"]}
     personal = {p["gid"] for p in world.iter_records("projects") if p["team"] is None}
     expected = [r["gid"] for r in world.iter_records("memberships") if r["parent"]["gid"] not in personal]
