@@ -43,7 +43,8 @@ def serve(world: World, host: str = "127.0.0.1", port: int = 0, announce: Any = 
     sock = _socket(host, port)
     if announce is not None:
         announce(f"http://{host}:{sock.getsockname()[1]}/api/1.0")
-    uvicorn.Server(_config(create_app(world, **options))).run(sockets=[sock])
+    with contextlib.suppress(KeyboardInterrupt):  # uvicorn has already closed in good order
+        uvicorn.Server(_config(create_app(world, **options))).run(sockets=[sock])
 
 
 @contextlib.contextmanager
