@@ -18,7 +18,7 @@ from urllib.parse import parse_qsl
 
 import httpx
 
-from asana_mirror.run import Report, SyncOptions, sync
+from asana_mirror.run import Report, Stop, SyncOptions, sync
 from asana_mirror.sandbox import App, Limits, World, create_app
 
 Asgi = Callable[[Any, Any, Any], Awaitable[None]]
@@ -32,7 +32,7 @@ def mirror(
     app: Asgi | None = None,
     *,
     url: str = IN_PROCESS,
-    stop: asyncio.Event | None = None,
+    stop: Stop | None = None,
     **options: Any,
 ) -> Report:
     """One run against an app in this process, or against a url."""
@@ -154,21 +154,11 @@ class Rewriter:
 
 # -- runs in processes of their own -------------------------------------------------------------------
 
-_RUN = """
-import asyncio, os, sys
-from pathlib import Path
-from asana_mirror.run import SyncOptions, sync
-options = SyncOptions(
-    mirror=Path(sys.argv[1]), token=os.environ["ASANA_ACCESS_TOKEN"], base_url=sys.argv[2], per_minute=0
-)
-asyncio.run(sync(options))
-"""
-
 
 def begin_run(world: World, path: Path, url: str) -> subprocess.Popen[bytes]:
-    """A run in a process of its own, to be killed."""
+    """A run as people start it, in a process of its own."""
     return subprocess.Popen(
-        [sys.executable, "-c", _RUN, str(path), url],
+        [sys.executable, "-m", "asana_mirror", "sync", str(path), "--base-url", url, "--rpm", "0"],
         env={**os.environ, "ASANA_ACCESS_TOKEN": world.token},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
