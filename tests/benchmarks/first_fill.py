@@ -1,0 +1,100 @@
+"""How long a first sync takes, and what it needs: wall clock, CPU, memory, requests.
+
+    python tests/benchmarks/first_fill.py --tasks 10000
+
+The sandbox runs unlimited in a process of its own. The machine counts: compare figures of one run only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+SANDBOX = """
+import json, sys
+from asana_mirror.sandbox import create_app, generate, running
+world = generate(seed=1, tasks=int(sys.argv[1]), stories_per_task=float(sys.argv[2]))
+pages = world.pages_to_read()
+with running(create_app(world)) as base_url:
+    print(json.dumps({"base_url": base_url, "token": world.token, "pages": pages}), flush=True)
+    sys.stdin.read()
+"""
+
+RUN = """
+import asyncio, json, os, resource, sys, time
+from dataclasses import asdict
+from pathlib import Path
+from asana_mirror.run import SyncOptions, sync
+mirror, base_url = sys.argv[1:]
+options = SyncOptions(mirror=Path(mirror), token=os.environ["ASANA_ACCESS_TOKEN"], base_url=base_url, per_minute=0)
+began, cpu = time.perf_counter(), time.process_time()
+report = asyncio.run(sync(options))
+usage = resource.getrusage(resource.RUSAGE_SELF)
+print(json.dumps({
+    **asdict(report),
+    "wall_s": time.perf_counter() - began,
+    "cpu_s": time.process_time() - cpu,
+    "resident_mb": usage.ru_maxrss / 1024,
+}))
+"""
+
+
+def measure(tasks: int, stories_per_task: float) -> list[dict[str, object]]:
+    """A first run and a quiet full run after it, each in a process of its own."""
+    sandbox = subprocess.Popen(
+        [sys.executable, "-c", SANDBOX, str(tasks), str(stories_per_task)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert sandbox.stdin is not None
+    assert sandbox.stdout is not None
+    told = json.loads(sandbox.stdout.readline())
+    figures: list[dict[str, object]] = []
+    with tempfile.TemporaryDirectory() as folder:
+        mirror = Path(folder) / "asana.db"
+        for name in ("first", "full"):
+            done = subprocess.run(
+                [sys.executable, "-c", RUN, str(mirror), told["base_url"]],
+                env={"ASANA_ACCESS_TOKEN": told["token"], "PATH": "/usr/bin:/bin"},
+                capture_output=True,
+                text=True,
+                check=True,
+            )
+            figure = json.loads(done.stdout)
+            pages = sum(told["pages"].values())
+            figures.append(
+                {
+                    "run": name,
+                    "records": figure["rows_inserted"] + figure["rows_unchanged"],
+                    "requests": figure["requests"],
+                    "pages_that_exist": pages,
+                    "requests_per_page": round(figure["requests"] / pages, 4),
+                    "wall_s": round(figure["wall_s"], 1),
+                    "cpu_s": round(figure["cpu_s"], 1),
+                    "resident_mb": round(figure["resident_mb"]),
+                    "file_mb": round(mirror.stat().st_size / 1e6),
+                }
+            )
+    sandbox.stdin.close()
+    sandbox.wait()
+    return figures
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--tasks", type=int, default=10_000)
+    parser.add_argument("--stories-per-task", type=float, default=6.0)
+    options = parser.parse_args()
+    figures = measure(options.tasks, options.stories_per_task)
+    for name in figures[0]:
+        sys.stdout.write(f"{name:>18} {figures[0][name]!s:>10} {figures[1][name]!s:>10}\n")
+    sys.stdout.write(json.dumps(figures) + "\n")
+
+
+if __name__ == "__main__":
+    main()
