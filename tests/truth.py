@@ -61,10 +61,10 @@ LINKS: dict[str, tuple[str, str, str]] = {
 
 # Within what a position counts. Only the order is Asana's; with which number it begins is not.
 ORDERED_WITHIN = {
-    "sections": "project_gid",
-    "custom_field_settings": "parent_gid",
-    "enum_options": "custom_field_gid",
-    "task_projects": "project_gid",
+    "sections": ("project_gid",),
+    "custom_field_settings": ("parent_gid",),
+    "enum_options": ("custom_field_gid",),
+    "task_projects": ("project_gid", "section_gid"),
 }
 
 RESOURCES = (
@@ -116,9 +116,12 @@ def _add_work(found: Tables, world: World, strays: Iterable[str]) -> None:
     for gid in tasks:
         _add(found, "tasks", world.record(gid))
     for project in found["projects"]:
-        for position, gid in enumerate(world.project_order(project)):
-            if (gid, project) in found["task_projects"]:
-                found["task_projects"][gid, project]["position"] = position
+        before: dict[str | None, int] = defaultdict(int)  # how many stand before it in its section
+        for gid in world.project_order(project):
+            place = found["task_projects"].get((gid, project))
+            if place is not None:
+                place["position"] = before[place["section_gid"]]
+                before[place["section_gid"]] += 1
     for story in world.iter_records("stories"):
         if story["target"]["gid"] in tasks:
             _add(found, "stories", story)
@@ -252,10 +255,10 @@ def _without_books(row: sqlite3.Row) -> Row:
 
 def _ranked(table: str, rows: dict[Key, Row]) -> dict[Key, Row]:
     """Positions as ranks among the living; equal positions stay equal, and so differ from Asana's order."""
-    within = ORDERED_WITHIN.get(table)
+    within = ORDERED_WITHIN.get(table, ())
     groups: dict[Any, list[Row]] = defaultdict(list)
     for row in rows.values() if within else ():
-        groups[row[within]].append(row)
+        groups[tuple(row[column] for column in within)].append(row)
     for group in groups.values():
         ranks = {place: rank for rank, place in enumerate(sorted({r["position"] for r in group} - {None}))}
         for row in group:
