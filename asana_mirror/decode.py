@@ -15,6 +15,7 @@ from asana_mirror.words import Batch, UndecodedRecord
 
 _SKIPPED_FIELDS = frozenset({"gid", "resource_type"})
 _INTEGER_LIMIT = 2**63
+Placed = tuple[int, Any, dict[str, Any]]  # place in the page, record, columns known from where it stands
 _UNFIT = (Undecodable, UnicodeError, RecursionError, orjson.JSONEncodeError)
 
 
@@ -35,27 +36,27 @@ def decode(
         place = dict(fills or {})
         if position:
             place[position[0]] = position[1] + index
-        placed.append((record, place))
+        placed.append((index, record, place))
     try:
         return _decode_all(resource, placed)
     except _UNFIT:
         return _decode_what_fits(resource, placed)
 
 
-def _decode_all(resource: Resource, placed: Iterable[tuple[Any, dict[str, Any]]]) -> Batch:
+def _decode_all(resource: Resource, placed: Iterable[Placed]) -> Batch:
     batch = Batch()
-    for record, place in placed:
-        batch.listed.append(_decode_record(resource, record, place, batch))
+    for index, record, place in placed:
+        batch.listed[_decode_record(resource, record, place, batch)] = index
     return batch
 
 
-def _decode_what_fits(resource: Resource, placed: Iterable[tuple[Any, dict[str, Any]]]) -> Batch:
+def _decode_what_fits(resource: Resource, placed: Iterable[Placed]) -> Batch:
     """Try each record alone first: one that fails half-way must leave nothing behind."""
     fit, undecoded = [], []
-    for record, place in placed:
+    for index, record, place in placed:
         try:
             _decode_record(resource, record, place, Batch())
-            fit.append((record, place))
+            fit.append((index, record, place))
         except _UNFIT as error:
             undecoded.append(_set_aside(resource, record, str(error)))
     batch = _decode_all(resource, fit)

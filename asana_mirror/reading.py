@@ -200,7 +200,7 @@ class Reading:
         rows = batch.rows.get(resource.name, {})
         self.ask_for(
             below
-            for gid in dict.fromkeys(batch.listed)
+            for gid in batch.listed
             for below in steps_below(
                 resource.name, gid, rows[gid], workspace_gid=workspace_gid, scope=self._scope
             )
@@ -231,7 +231,7 @@ class Reading:
             "task_gid",
             f"{(step.listing.below or '').removesuffix('s')}_gid",
             step.parent_gid or "",
-            zip(batch.listed, range(start, start + len(batch.listed)), strict=True),
+            ((gid, start + index) for gid, index in batch.listed.items()),
         )
 
     def _complete(self, checkpoint: Checkpoint, standing: set[str] | None, now: str) -> None:

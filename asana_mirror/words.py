@@ -106,7 +106,7 @@ class Batch:
     children: dict[tuple[str, str], dict[str, set[str]]] = field(default_factory=dict)
     """(resource, its parent column) → parent gid → all the gids that stand there."""
     undecoded: list[UndecodedRecord] = field(default_factory=list)
-    listed: list[str] = field(default_factory=list)  # gids of the page's records, in Asana's order
+    listed: dict[str, int] = field(default_factory=dict)  # gid → place in the page, in Asana's order
 
 
 @dataclass(frozen=True)

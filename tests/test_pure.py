@@ -230,7 +230,7 @@ def test_a_record_that_does_not_fit_is_set_aside_whole_and_the_rest_is_read() ->
         {"gid": "4", "followers": "none"},
     ]
     batch = decode(RESOURCES["tasks"], records)
-    assert batch.listed == ["1"]
+    assert batch.listed == {"1": 0}
     assert batch.actors == {"9": ("agent", "Bot")}
     assert [record.gid for record in batch.undecoded[:2]] == ["2", "3"]
     assert len(batch.undecoded) == 6

@@ -138,7 +138,9 @@ def hold(path: Path) -> Iterator[None]:
     """Hold the mirror for one run. The operating system lets go when the holder dies, however it dies."""
     lock = FileLock(f"{path}.lock", mode=0o600)
     with translated(path):
-        os.close(os.open(lock.lock_file, os.O_CREAT | os.O_RDWR, 0o600))  # FileLock takes any failure for a holder
+        os.close(
+            os.open(lock.lock_file, os.O_CREAT | os.O_RDWR, 0o600)
+        )  # FileLock takes any failure for a holder
         try:
             lock.acquire(timeout=0)
         except Timeout:
