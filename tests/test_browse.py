@@ -22,6 +22,7 @@ from asana_mirror.browse.describe import descriptions
 from asana_mirror.browse.open_mirror import close
 from asana_mirror.errors import NotAMirror, WrongUsage
 from asana_mirror.schema_files import schema_folder
+from asana_mirror.store import Mirror
 
 SYNCED = "2026-11-01T00:00:00.000Z"
 ROWS = f"""
@@ -40,11 +41,8 @@ INSERT INTO stories (gid, type, text, target_gid, target_type, created_by_gid, c
 
 
 def make_mirror(path: Path) -> Path:
+    Mirror(path).close()
     with closing(sqlite3.connect(path)) as connection:
-        connection.execute("PRAGMA journal_mode = WAL")
-        steps = sorted(schema_folder().glob("[0-9]*.sql"))
-        for step in (*steps, schema_folder() / "search.sql", schema_folder() / "views.sql"):
-            connection.executescript(step.read_text(encoding="utf-8"))
         connection.executescript(ROWS)
         connection.commit()
     return path

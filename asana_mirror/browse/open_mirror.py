@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-from contextlib import closing
 from pathlib import Path
 
 from datasette.app import Datasette  # type: ignore[import-untyped]
@@ -12,7 +11,7 @@ from datasette.plugins import pm  # type: ignore[import-untyped]
 
 from asana_mirror.browse import cells
 from asana_mirror.browse.describe import STATIC_MOUNT, metadata_for
-from asana_mirror.errors import NotAMirror, WrongUsage
+from asana_mirror.store import check_mirror
 
 STATIC = Path(__file__).resolve().parent / "static"
 
@@ -54,8 +53,8 @@ def database_name(mirror: Path) -> str:
 
 
 def datasette_for(mirror: Path) -> Datasette:
-    """Datasette on one mirror. Raises WrongUsage where there is no file, NotAMirror where it is another."""
-    check_mirror(mirror)
+    """Datasette on one mirror. Raises NotAMirror or MirrorTooNew where it is none of ours."""
+    check_mirror(mirror, must_exist=True)
     name = database_name(mirror)
     if not pm.has_plugin(cells.PLUGIN):
         pm.register(cells, cells.PLUGIN)
@@ -74,17 +73,3 @@ def close(datasette: Datasette) -> None:
     for database in datasette.databases.values():
         database.close()
 
-
-def check_mirror(mirror: Path) -> None:
-    if not mirror.is_file():
-        raise WrongUsage(
-            f"There is no mirror at {mirror}.", hint=f"Make one with: asana-mirror sync '{mirror}'"
-        )
-    wanted = "SELECT count(*) FROM sqlite_master WHERE name IN ('tasks', 'sync_runs')"
-    try:
-        with closing(connect_read_only(mirror)) as connection:
-            (found,) = connection.execute(wanted).fetchone()
-    except sqlite3.DatabaseError as error:
-        raise NotAMirror(f"{mirror} cannot be read as a mirror: {error}.") from error
-    if found < 2:
-        raise NotAMirror(f"{mirror} is not a mirror of Asana.")
