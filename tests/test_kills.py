@@ -174,6 +174,27 @@ def test_a_process_that_is_interrupted_ends_between_two_pages_and_says_what_to_d
     assert differences(world, path) == []
 
 
+@pytest.mark.xfail(strict=True, reason="A list refused in the run that was stopped is not asked for again")
+def test_a_run_that_goes_on_asks_again_for_what_was_refused_before(beginning: Mirrored) -> None:
+    beginning.world.refuse("/workspaces/*/tags", 403)
+    _stopped_after(beginning, 60)
+    beginning.world.allow("/workspaces/*/tags")
+
+    beginning.sync()
+
+    assert differences(beginning.world, beginning.path) == []
+
+
+@pytest.mark.xfail(strict=True, reason="A run that goes on leaves what was read before it as it was then")
+def test_a_run_that_goes_on_brings_also_what_changed_meanwhile(beginning: Mirrored) -> None:
+    _stopped_after(beginning, sum(beginning.world.pages_to_read().values()) * 2 // 3)
+    random_edits(beginning.world, 60, 1)
+
+    beginning.sync()
+
+    assert differences(beginning.world, beginning.path) == []
+
+
 def test_stops_cost_next_to_nothing(beginning: Mirrored) -> None:
     undisturbed = sum(beginning.world.pages_to_read().values())
     for requests in (40, 80, 120, 200, 300):
