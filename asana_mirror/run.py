@@ -216,6 +216,8 @@ def _conclude(mirror: Mirror, run: Run, reading: Reading, options: SyncOptions) 
     with mirror.atomic():
         deleted = mirror.absence.bury(run.round, run_id=run.id, now=now)
         reading.keep_books(now)
+        if options.scope == Scope():
+            mirror.ledger.drop_what_is_over(run.round)
         mirror.rounds.end(run, "complete", now=now, deleted=deleted)
     return deleted
 

@@ -87,6 +87,18 @@ class Ledger:
                 "DELETE FROM sync_undecoded WHERE resource = ? AND gid = ?", [(resource, gid) for gid in read]
             )
 
+    def drop_what_is_over(self, round_number: int) -> None:
+        """After a round over everything: what it did not meet again belongs to something that is gone."""
+        self._db.execute(
+            "DELETE FROM sync_problems WHERE run_id IN (SELECT id FROM sync_runs WHERE round < ?)",
+            [round_number],
+        )
+        self._db.execute(
+            "DELETE FROM sync_undecoded "
+            "WHERE last_seen_at < (SELECT min(started_at) FROM sync_runs WHERE round = ?)",
+            [round_number],
+        )
+
     def count_problems(self) -> int:
         """How many listings could not be read."""
         (count,) = self._db.execute("SELECT count(*) FROM sync_problems").fetchone()

@@ -1,0 +1,49 @@
+"""What cannot be read is said as long as it cannot be read, and no longer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from worlds import mirror, rows, write
+
+from asana_mirror.sandbox import World, create_app, generate
+
+
+def a_project(world: World) -> str:
+    return str(next(world.iter_records("projects"))["gid"])
+
+
+def problems(path: Path) -> list[tuple[str, int, int]]:
+    return [tuple(row) for row in rows(path, "SELECT listing, status, times FROM sync_problems")]
+
+
+def test_a_refusal_is_one_line_that_counts_and_goes_when_it_is_over(tmp_path: Path) -> None:
+    world = generate(seed=31, tasks=40)
+    path, app, listing = tmp_path / "mirror.db", create_app(world), f"/projects/{a_project(world)}/sections"
+    world.refuse(listing, 403)
+    mirror(world, path, app)
+    mirror(world, path, app)
+    assert problems(path) == [(listing, 403, 2)]
+    world.allow(listing)
+    mirror(world, path, app)
+    assert problems(path) == []
+
+
+def test_a_refusal_of_something_that_is_gone_is_forgotten(tmp_path: Path) -> None:
+    world = generate(seed=32, tasks=40)
+    path, app, project = tmp_path / "mirror.db", create_app(world), a_project(world)
+    world.refuse(f"/projects/{project}/sections", 403)
+    mirror(world, path, app)
+    assert len(problems(path)) == 1
+    write(world, app, "DELETE", f"/projects/{project}")
+    mirror(world, path, app)
+    assert problems(path) == []
+
+
+def test_announced_changes_are_kept_and_counted(tmp_path: Path) -> None:
+    world = generate(seed=33, tasks=20)
+    path, app = tmp_path / "mirror.db", create_app(world)
+    app.announce("new_stories", "https://developers.example/changes", affected=True)
+    report = mirror(world, path, app)
+    (change,) = rows(path, "SELECT name, info, affected, times FROM sync_api_changes")
+    assert tuple(change) == ("new_stories", "https://developers.example/changes", 1, report.requests)
