@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from truth import RESOURCES, differences, living, unsound
-from worlds import Mirrored, begin_run, mirror, rows, value
+from worlds import Listener, Mirrored, begin_run, mirror, rows, value
 
 from asana_mirror.errors import Interrupted, MirrorBusy
 from asana_mirror.run import Stop
@@ -203,6 +203,31 @@ def test_stops_cost_next_to_nothing(beginning: Mirrored) -> None:
 
     assert beginning.app.stats.requests <= undisturbed * 1.02 + 5 * 2
     assert differences(beginning.world, beginning.path) == []
+
+
+def test_a_long_listing_goes_on_from_its_last_written_page(tmp_path: Path) -> None:
+    world = generate(47, 700, projects=1, stories_per_task=0.3, users=5)
+    project = next(world.iter_records("projects"))["gid"]
+    path, app, stop = tmp_path / "mirror.db", create_app(world), Stop()
+    listener = Listener(app)
+
+    def pages() -> list[bool]:
+        """Of each request for the project's tasks: whether it went on from an offset."""
+        asked = [r for r in listener.requests if project in str(r.asked) and "/tasks" in r.path]
+        return ["offset" in dict(request.query) for request in asked]
+
+    async def stopping(scope: object, receive: object, send: object) -> None:
+        await listener(scope, receive, send)
+        if pages() == [False, True]:
+            stop.set()
+
+    with pytest.raises(Interrupted):
+        mirror(world, path, stopping, stop=stop)
+    mirror(world, path, listener)
+
+    assert pages() == [False, True, True, True]
+    assert len(world.project_order(project)) in range(301, 401)
+    assert differences(world, path) == []
 
 
 def test_an_interrupted_run_sets_no_tombstone(beginning: Mirrored) -> None:
