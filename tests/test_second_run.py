@@ -511,7 +511,7 @@ def test_whatever_happens_in_whatever_order_they_become_equal_again() -> None:
     run_state_machine_as_test(
         Years,
         settings=settings(
-            max_examples=int(os.environ.get("YEARS", "8")),
+            max_examples=int(os.environ.get("YEARS", "5")),
             stateful_step_count=14,
             deadline=None,
             derandomize="YEARS" not in os.environ,
