@@ -62,6 +62,7 @@ CREATE TABLE agents (
     behavior_guidance TEXT,
     photo TEXT,
     workspace_gid TEXT REFERENCES workspaces(gid),
+    created_by_gid TEXT REFERENCES actors(gid),
     _synced_at TEXT,
     _changed_run INTEGER,
     _deleted_at TEXT,

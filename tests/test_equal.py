@@ -74,8 +74,8 @@ def test_everybody_and_everything_that_a_row_names_has_a_row(office: Mirrored) -
     "found",
     [
         "SELECT count(*) FROM tasks JOIN agents ON agents.gid = assignee_gid",
-        "SELECT count(*) FROM tasks JOIN agents ON agents.gid = created_by_gid",
-        "SELECT count(*) FROM stories JOIN agents ON agents.gid = created_by_gid",
+        "SELECT count(*) FROM tasks JOIN agents ON agents.gid = tasks.created_by_gid",
+        "SELECT count(*) FROM stories JOIN agents ON agents.gid = stories.created_by_gid",
         "SELECT count(*) FROM task_followers JOIN agents ON agents.gid = actor_gid",
         "SELECT count(*) FROM task_likes JOIN agents ON agents.gid = actor_gid",
         "SELECT count(*) FROM story_likes JOIN agents ON agents.gid = actor_gid",

@@ -174,7 +174,6 @@ def test_a_process_that_is_interrupted_ends_between_two_pages_and_says_what_to_d
     assert differences(world, path) == []
 
 
-@pytest.mark.xfail(strict=True, reason="A list refused in the run that was stopped is not asked for again")
 def test_a_run_that_goes_on_asks_again_for_what_was_refused_before(beginning: Mirrored) -> None:
     beginning.world.refuse("/workspaces/*/tags", 403)
     _stopped_after(beginning, 60)

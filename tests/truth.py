@@ -26,7 +26,6 @@ NOT_STORED = {"resource_type", "hearts", "hearted", "num_hearts", "download_url"
 # Fields that are kept as rows of other tables. `dependents` is `dependencies` read backwards.
 ELSEWHERE: dict[str, set[str]] = {
     "users": {"workspaces", "custom_fields"},
-    "agents": {"created_by"},  # the sandbox gives it; Asana's description of an agent does not have it
     "teams": {"custom_field_settings"},
     "projects": {"members", "followers", "custom_fields", "custom_field_settings"},
     "sections": {"projects"},

@@ -65,7 +65,8 @@ AGENTS = Resource(
         Column("behavior_guidance"),
         PHOTO,
     ),
-    references=(Reference("workspace", "workspaces", asks=()),),
+    # created_by is said in Asana's announcement of agents, not yet in its description of the API.
+    references=(Reference("workspace", "workspaces", asks=()), Reference("created_by", "actors", asks=())),
 )
 
 TEAMS = Resource(

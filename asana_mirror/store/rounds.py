@@ -59,6 +59,11 @@ class Rounds:
         resumed = last is not None and last[2] not in FINISHED
         if resumed:
             round_number, mode = last[0], last[1]
+            # What was refused then may be allowed by now; to ask costs one request each.
+            self._db.execute(
+                "UPDATE sync_checkpoints SET due = 1, refused = NULL WHERE round = ? AND refused IS NOT NULL",
+                [round_number],
+            )
         else:
             (highest,) = self._db.execute("SELECT coalesce(max(round), 0) FROM sync_runs").fetchone()
             round_number, mode = highest + 1, "full" if highest else "first"
