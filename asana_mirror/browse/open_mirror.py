@@ -72,4 +72,3 @@ def close(datasette: Datasette) -> None:
         datasette.executor.shutdown(wait=True)
     for database in datasette.databases.values():
         database.close()
-
