@@ -116,26 +116,22 @@ async def sync(
         proxy=options.proxy,
         transport=transport,
     ) as asana:
-        workspaces = await _first_contact(asana, options.scope)
-        with hold(path), sqlite_translated(path), _open(path) as mirror:
+        workspaces = await first_contact(asana, options.scope)
+        with hold(path), sqlite_translated(path), opened(path) as mirror:
             with mirror.atomic():
-                run = mirror.rounds.begin(options.scope, now=utc_now(), holder=_holder(), version=__version__)
+                run = mirror.rounds.begin(options.scope, now=utc_now(), holder=holder(), version=__version__)
             report = Report(run.id, run.mode, run.resumed)
             reading = Reading(asana, mirror, run, options.scope, stop)
             try:
-                async with _cancelled_after_grace(stop), _shown(show, reading.progress):
+                async with on_record(mirror, run, reading, stop, show):
                     await _read_everything(asana, mirror, run, options, reading, workspaces, stop)
-                report.rows_deleted = _conclude(mirror, run, reading, options)
-            except BaseException as error:
-                ended = _what_ended_it(error, path, stop)
-                _record_end(mirror, run, reading, _outcome(ended))
-                raise ended from error
+                    report.rows_deleted = conclude(mirror, run, reading, options)
             finally:
                 _fill_in(report, mirror, asana, reading, time.monotonic() - began)
             return report
 
 
-async def _first_contact(asana: Asana, scope: Scope) -> list[Answer[Page]]:
+async def first_contact(asana: Asana, scope: Scope) -> list[Answer[Page]]:
     """Read the workspaces before anything is touched: a wrong token or host must leave no trace."""
     step = step_named("workspaces")
     answers: list[Answer[Page]] = []
@@ -189,6 +185,13 @@ async def _read_everything(
             with mirror.atomic():
                 rest = reading.write_page(rest, answer)
     doubts = Doubts(asana, mirror, run, options.scope, reading, stop)
+    await read_until_nothing_is_left(mirror, run, reading, doubts, stop)
+
+
+async def read_until_nothing_is_left(
+    mirror: Mirror, run: Run, reading: Reading, doubts: Doubts, stop: Stop
+) -> None:
+    """Read what is due, ask for who is in doubt, and so on until neither is left."""
     while True:
         await reading.drain()
         if not stop.is_set() and not reading.postponed:
@@ -205,7 +208,7 @@ async def _read_everything(
             return
 
 
-def _conclude(mirror: Mirror, run: Run, reading: Reading, options: SyncOptions) -> int:
+def conclude(mirror: Mirror, run: Run, reading: Reading, options: SyncOptions) -> int:
     """Nothing is left to read: mark who is gone, unless that is suspiciously many; returns rows deleted."""
     excessive = too_many(mirror.absence.losses(run.round), options.max_deletes)
     if excessive:
@@ -223,7 +226,21 @@ def _conclude(mirror: Mirror, run: Run, reading: Reading, options: SyncOptions) 
 
 
 @asynccontextmanager
-async def _cancelled_after_grace(stop: Stop) -> AsyncIterator[None]:
+async def on_record(
+    mirror: Mirror, run: Run, reading: Reading, stop: Stop, show: Show | None = None
+) -> AsyncIterator[None]:
+    """Show and watch over a run; however it ends, its figures and its outcome are on file."""
+    try:
+        async with cancelled_after_grace(stop), _shown(show, reading.progress):
+            yield
+    except BaseException as error:
+        ended = what_ended_it(error, mirror.path, stop)
+        _record_end(mirror, run, reading, _outcome(ended))
+        raise ended from error
+
+
+@asynccontextmanager
+async def cancelled_after_grace(stop: Stop) -> AsyncIterator[None]:
     """Once asked to stop, pages in flight may finish; what takes longer is cut off."""
     task = asyncio.current_task()
 
@@ -257,7 +274,7 @@ async def _shown(show: Show | None, progress: Progress) -> AsyncIterator[None]:
 
 
 @contextmanager
-def _open(path: Path) -> Iterator[Mirror]:
+def opened(path: Path) -> Iterator[Mirror]:
     mirror = Mirror(path)
     try:
         yield mirror
@@ -266,7 +283,7 @@ def _open(path: Path) -> Iterator[Mirror]:
             mirror.close()
 
 
-def _what_ended_it(error: BaseException, path: Path, stop: Stop) -> BaseException:
+def what_ended_it(error: BaseException, path: Path, stop: Stop) -> BaseException:
     """The one error to tell: out of the groups in which parallel readers pack them, in this program's words."""
     while isinstance(error, BaseExceptionGroup):
         inner: tuple[BaseException, ...] = error.exceptions
@@ -304,5 +321,5 @@ def _fill_in(report: Report, mirror: Mirror, asana: Asana, reading: Reading, sec
         report.not_readable = mirror.ledger.count_problems()
 
 
-def _holder() -> str:
+def holder() -> str:
     return f"process {os.getpid()} on {socket.gethostname()}"
