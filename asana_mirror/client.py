@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from types import TracebackType
@@ -32,6 +32,42 @@ _BROKEN = (httpx.TransportError, httpx.DecodingError, aiohttp.ClientError, Timeo
 
 class GaveUp(WaitAndRepeat):
     """One request kept failing while others succeeded: it is left for the next run."""
+
+
+class Turns:
+    """Who may send next, at the pace. Whoever holds an offset goes first: offsets die."""
+
+    def __init__(self, pace: Pace) -> None:
+        self._pace = pace
+        self._lines: tuple[deque[asyncio.Future[None]], ...] = (deque(), deque())
+        self._caller: asyncio.Task[None] | None = None
+        self.seconds_waited = 0.0
+
+    async def wait(self, *, hurry: bool) -> None:
+        """Return when it is this request's turn; a pause that begins meanwhile holds for those in line as well."""
+        began = time.monotonic()
+        if self._caller is None and self._pace.wait_s(began) <= 0:
+            self._pace.leave(began)
+            return
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._lines[not hurry].append(turn)
+        if self._caller is None:
+            self._caller = asyncio.create_task(self._call())
+        await turn
+        self.seconds_waited += time.monotonic() - began
+
+    async def _call(self) -> None:
+        try:
+            while any(self._lines):
+                while (wait_s := self._pace.wait_s(time.monotonic())) > 0:
+                    await asyncio.sleep(wait_s)
+                line = self._lines[0] or self._lines[1]
+                turn = line.popleft()
+                if not turn.done():  # its request may have been called off
+                    self._pace.leave(time.monotonic())
+                    turn.set_result(None)
+        finally:
+            self._caller = None
 
 
 class Asana:
@@ -63,12 +99,13 @@ class Asana:
         )
         self._base_url = base_url.rstrip("/")
         self._pace = Pace(per_minute)
+        self._turns = Turns(self._pace)
         self._slots = asyncio.Semaphore(reads_in_flight)
         self._max_wait_s = max_wait_s
         self._randomness = randomness or random.Random()
         self._began = time.monotonic()
         self._last_success: float | None = None
-        self.seconds_waited = 0.0
+        self._waited_to_try_again_s = 0.0
         self.uses: dict[str, EndpointUse] = {}
         self.changes: Counter[ApiChange] = Counter()
         self.changed_endpoints: dict[ApiChange, str] = {}
@@ -88,6 +125,11 @@ class Asana:
     @property
     def refused(self) -> int:
         return sum(use.refused for use in self.uses.values())
+
+    @property
+    def seconds_waited(self) -> float:
+        """By all requests together: for their turn, through pauses, and before trying again."""
+        return self._waited_to_try_again_s + self._turns.seconds_waited
 
     async def page(self, path: str, params: Mapping[str, str]) -> Answer[Page]:
         """Read one page of a listing. Raises also OffsetExpired and ListTooLong."""
@@ -117,32 +159,39 @@ class Asana:
         AsanaUnreachable when nothing at all was accepted for `max_wait_s`.
         """
         tries = 0
-        first_failure: float | None = None
         while True:
             try:
                 return await self._attempt(path, params, read)
-            except RateLimited as refusal:
-                tries += 1
-                wait_s = refusal.retry_after_s
-                wait_s = backoff_s(tries, self._randomness) if wait_s is None else wait_s
-                self._pace.pause(time.monotonic(), wait_s)
-                self._end_patience(refusal, wait_s)
             except WaitAndRepeat as trouble:
-                first_failure = first_failure or time.monotonic()
                 tries += 1
-                wait_s = trouble.retry_after_s or backoff_s(tries - 1, self._randomness)
+                wait_s = trouble.retry_after_s or 0.0
+                if trouble.retry_after_s is None or tries > 1:  # told to come back at once, again and again
+                    wait_s = max(wait_s, backoff_s(tries - 1, self._randomness))
                 self._end_patience(trouble, wait_s)
-                if tries >= TRIES and (self._last_success or 0.0) > first_failure:
+                if trouble.retry_after_s is not None or isinstance(trouble, RateLimited):
+                    self._pace.pause(
+                        time.monotonic(), wait_s
+                    )  # Asana said when: that holds for every request
+                    continue
+                if tries >= TRIES and await self._answers_others():
                     raise GaveUp(str(trouble), status=trouble.status) from trouble
-                self.seconds_waited += wait_s
+                self._waited_to_try_again_s += wait_s
                 await asyncio.sleep(wait_s)
+
+    async def _answers_others(self) -> bool:
+        """Whether it is this request alone that fails."""
+        try:
+            await self._attempt("/workspaces", {"limit": "1"}, wire.read_page)
+        except WaitAndRepeat:
+            return False
+        return True
 
     async def _attempt(
         self, path: str, params: Mapping[str, str], read: Callable[[Mapping[str, Any]], T]
     ) -> Answer[T]:
         use = self.uses.setdefault(wire.endpoint_of(path), EndpointUse())
         async with self._slots:
-            await self._wait_for_turn()
+            await self._turns.wait(hurry="offset" in params)
             use.requests += 1
             began = time.monotonic()
             try:
@@ -166,17 +215,6 @@ class Asana:
         for change in wire.api_changes(response.headers.multi_items()):
             self.changes[change] += 1
             self.changed_endpoints.setdefault(change, wire.endpoint_of(path))
-
-    async def _wait_for_turn(self) -> None:
-        """Wait for a place in the pace; a pause that begins meanwhile holds for those in line as well."""
-        while True:
-            wait_s = self._pace.reserve(time.monotonic())
-            if wait_s <= 0:
-                return
-            self.seconds_waited += wait_s
-            await asyncio.sleep(wait_s)
-            if self._pace.paused_for(time.monotonic()) <= 0:
-                return
 
     def _end_patience(self, trouble: WaitAndRepeat, next_wait_s: float) -> None:
         """Raise AsanaUnreachable where waiting any longer is more than the user allows."""

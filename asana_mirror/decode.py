@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from typing import Any
@@ -16,7 +17,7 @@ from asana_mirror.words import Batch, UndecodedRecord
 _SKIPPED_FIELDS = frozenset({"gid", "resource_type"})
 _INTEGER_LIMIT = 2**63
 Placed = tuple[int, Any, dict[str, Any]]  # place in the page, record, columns known from where it stands
-_UNFIT = (Undecodable, UnicodeError, RecursionError, orjson.JSONEncodeError)
+_UNFIT = (Undecodable, UnicodeError, RecursionError, OverflowError, orjson.JSONEncodeError)
 
 
 def decode(
@@ -60,7 +61,7 @@ def _decode_what_fits(resource: Resource, placed: Iterable[Placed]) -> Batch:
         except _UNFIT as error:
             undecoded.append(_set_aside(resource, record, str(error)))
     batch = _decode_all(resource, fit)
-    batch.undecoded = undecoded
+    batch.undecoded.extend(undecoded)
     return batch
 
 
@@ -74,10 +75,12 @@ def _decode_record(resource: Resource, record: Any, place: Mapping[str, Any], ba
     row.extend(_references(resource, record, place, batch))
     _decode_links(resource, record, gid, batch)
     for embedded in resource.embedded:
-        # A list that is not there was not told; it is not empty.
-        if embedded.name in record:
-            for column, named in _decode_embedded(embedded, gid, record[embedded.name], batch).items():
-                row[resource.column_names().index(column)] = named
+        value = record.get(embedded.name)
+        if value is None:  # not told is not empty
+            continue
+        named = _decode_embedded(embedded, gid, value, batch)
+        if not embedded.many:
+            row[resource.column_names().index(f"{embedded.name}_gid")] = named
     if resource.name in ("users", "agents"):
         batch.actors[gid] = (resource.name.removesuffix("s"), _text(record.get("name")))
     batch.rows.setdefault(resource.name, {})[gid] = tuple(row)
@@ -105,9 +108,9 @@ def _decode_links(resource: Resource, record: Mapping[str, Any], gid: str, batch
         return _note(batch, value, table, columns)
 
     for links in resource.links:
-        if links.name not in record:  # not told is not empty: what is known stays
+        values = record.get(links.name)
+        if values is None:  # not told is not empty: what is known stays
             continue
-        values = record[links.name] or []
         if not isinstance(values, list):
             raise Undecodable(f"{links.name} is {type(values).__name__}, not a list")
         width = len(links.key)
@@ -115,26 +118,32 @@ def _decode_links(resource: Resource, record: Mapping[str, Any], gid: str, batch
         batch.links.setdefault(links.table, {})[gid] = found
 
 
-def _decode_embedded(embedded: Embedded, gid: str, value: Json, batch: Batch) -> dict[str, str]:
-    """Decode whole records inside this one; returns columns of this record that name them."""
+def _decode_embedded(embedded: Embedded, gid: str, value: Json, batch: Batch) -> str | None:
+    """Decode whole records inside this one; returns the gid of the one where there is only one."""
     child = RESOURCES[embedded.resource]
     if not embedded.many:
-        if value is None:
-            return {}
-        return {f"{embedded.name}_gid": _decode_record(child, value, {}, batch)}
-    if value is None:
-        value = []
+        return _decode_child(child, value, {}, batch)
     if not isinstance(value, list):
         raise Undecodable(f"{embedded.name} is {type(value).__name__}, not a list")
     fills = {column: template.format(gid=gid) for column, template in embedded.within}
     standing = {
-        _decode_record(child, record, {**fills, "position": index}, batch)
+        _decode_child(child, record, {**fills, "position": index}, batch)
         for index, record in enumerate(value)
         if record is not None
-    }
+    } - {None}
     if embedded.parent:
-        batch.children.setdefault((child.name, embedded.parent), {})[gid] = standing
-    return {}
+        batch.children.setdefault((child.name, embedded.parent), {})[gid] = {one for one in standing if one}
+    return None
+
+
+def _decode_child(child: Resource, record: Any, place: Mapping[str, Any], batch: Batch) -> str | None:
+    """A record inside another one: if it does not fit, it is set aside alone; what holds it is read."""
+    try:
+        return _decode_record(child, record, place, batch)
+    except _UNFIT as error:
+        aside = _set_aside(child, record, str(error))
+        batch.undecoded.append(aside)
+        return _note(batch, {"gid": aside.gid}, child.name, {}) if aside.has_gid else None
 
 
 def _note(batch: Batch, value: Json, table: str, columns: Mapping[str, str | None]) -> str | None:
@@ -171,7 +180,7 @@ def _open_reference(value: Json, name: str, place: Mapping[str, Any]) -> tuple[s
     kind = value.get("resource_type")
     if kind is None and gid == place.get(f"{name}_gid"):
         kind = place.get(f"{name}_type")
-    return gid, kind
+    return gid, _text(kind, f"{name}.resource_type")
 
 
 def _gid_of(record: Mapping[str, Any]) -> str | None:
@@ -236,6 +245,7 @@ def _json(value: Json) -> str | None:
 
 
 def _set_aside(resource: Resource, record: Any, error: str) -> UndecodedRecord:
-    text = _json(record) or "null"
+    text = json.dumps(record, sort_keys=True, default=str)
     gid = _gid_of(record) if isinstance(record, dict) else None
-    return UndecodedRecord(resource.name, gid or hashlib.sha256(text.encode()).hexdigest()[:32], error, text)
+    key = gid or hashlib.sha256(text.encode()).hexdigest()[:32]
+    return UndecodedRecord(resource.name, key, error, text, has_gid=gid is not None)

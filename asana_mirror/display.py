@@ -83,4 +83,8 @@ def summary(report: Report, mirror: str) -> str:
         lines.append(
             f"{report.not_readable:,} listings may not be read with this token: asana-mirror status says which."
         )
+    if report.not_decodable:
+        lines.append(f"{report.not_decodable:,} records did not fit and are kept in sync_undecoded.")
+    if report.resumed:
+        lines.append("It went on from an earlier run; run again for what changed since pages were read then.")
     return "\n".join(lines)

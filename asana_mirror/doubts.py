@@ -22,8 +22,8 @@ AT_ONCE = 200  # records asked for before the next look at the mirror
 class Doubts:
     """Decides about living records that no listing of the round has shown.
 
-    Leaving one container is not dying: a record is in doubt only when every listing in which it could stand was
-    read to its end (or belongs to something that is itself gone), and gone only when Asana then refuses it.
+    Leaving one container is not dying: a record is in doubt when a listing in which it stood was read to its end
+    without it, or when nothing is left in which it could stand; and gone only when Asana then refuses it.
     """
 
     def __init__(
@@ -39,17 +39,25 @@ class Doubts:
 
     async def resolve(self) -> None:
         """Ask for everyone in doubt. What lives after all is written, and what it opens becomes due."""
+        for resource, entry in RESOURCES.items():
+            if entry.one_place and entry.path:
+                await self._ask_all(resource, self._mirror.absence.in_doubt(resource, self._run.round))
         for resource in DOUBT_ORDER:
             if not any(wanted(listing, self._scope) for listing in listings_of(resource)):
                 continue
             # One answer may raise the next doubt: a subtask's parent is gone, so its listing is as well.
             while doubtful := self._doubtful(resource):
-                for start in range(0, len(doubtful), AT_ONCE):
-                    if self._stop.is_set():
-                        return
-                    async with asyncio.TaskGroup() as questions:
-                        for gid in doubtful[start : start + AT_ONCE]:
-                            questions.create_task(self._ask(resource, gid))
+                await self._ask_all(resource, doubtful)
+                if self._stop.is_set():
+                    return
+
+    async def _ask_all(self, resource: str, gids: list[str]) -> None:
+        for start in range(0, len(gids), AT_ONCE):
+            if self._stop.is_set():
+                return
+            async with asyncio.TaskGroup() as questions:
+                for gid in gids[start : start + AT_ONCE]:
+                    questions.create_task(self._ask(resource, gid))
 
     def _doubtful(self, resource: str) -> list[str]:
         return [
@@ -64,7 +72,7 @@ class Doubts:
         try:
             answer = await self._asana.record(*record_request(path, resource, gid))
         except CarryOnWithout as refusal:
-            reason = {404: "gone", 403: "access_lost"}.get(refusal.status)
+            reason = {404: "gone", 410: "gone", 403: "access_lost"}.get(refusal.status)
             if reason is None:
                 self._undecided.add((resource, gid))
                 return
@@ -73,7 +81,11 @@ class Doubts:
             return
         except GaveUp as trouble:
             self._undecided.add((resource, gid))
-            self._reading.postponed[path.format(gid=gid)] = str(trouble)
+            self._reading.postpone(path.format(gid=gid), resource, trouble)
+            return
+        if entry.one_place:  # its listing has been read and written; only that it lacked this one was wrong
+            absence, round_number = self._mirror.absence, self._run.round
+            await self._reading.write(lambda: absence.found(resource, [gid], round_number))
             return
         batch = decode(entry, [answer.content])
 
@@ -84,7 +96,9 @@ class Doubts:
         await self._reading.write(keep)
 
     def _stands_nowhere(self, resource: str, gid: str) -> bool:
-        return all(self._was_read_or_is_gone(step, gid) for step in self._places(resource, gid))
+        """A place that was read and lacks it is enough to ask; so is having no place that could be read."""
+        places = list(self._places(resource, gid))
+        return any(map(self._was_read, places)) or all(map(self._is_gone, places))
 
     def _places(self, resource: str, gid: str) -> Iterator[Step]:
         """Every listing in which the record could stand, as far as the mirror knows."""
@@ -118,21 +132,21 @@ class Doubts:
         """Whether a person's tasks in a workspace can be listed at all: only while the person is in it."""
         return workspace_gid in self._mirror.absence.workspaces_of_actor(actor_gid)
 
-    def _was_read_or_is_gone(self, step: Step, child_gid: str) -> bool:
+    def _was_read(self, step: Step) -> bool:
+        """Read to its end in this round, or known to be empty."""
         state = self._mirror.rounds.state_of(step)
-        if state and state.round >= self._run.round and not state.due and not state.refused:
+        if state and state.round == self._run.round and not state.due and not state.refused:
             return not state.split or self._parts_were_read(step)
-        if step.listing.below is None or step.parent_gid is None:
-            return False
-        if self._mirror.absence.is_gone(step.listing.below, step.parent_gid, self._run.round):
-            return True
         return self._is_known_empty(step)
 
+    def _is_gone(self, step: Step) -> bool:
+        """What the listing belongs to is no longer in Asana."""
+        below, gid = step.listing.below, step.parent_gid
+        return bool(below and gid) and self._mirror.absence.is_gone(below or "", gid or "", self._run.round)
+
     def _parts_were_read(self, step: Step) -> bool:
-        return all(
-            self._was_read_or_is_gone(Step(LISTINGS["section_tasks"], gid, step.workspace_gid), gid)
-            for gid in self._mirror.absence.living_sections(step.parent_gid or "")
-        )
+        parts = self._mirror.absence.living_sections(step.parent_gid or "")
+        return all(self._was_read(Step(LISTINGS["section_tasks"], gid, step.workspace_gid)) for gid in parts)
 
     def _is_known_empty(self, step: Step) -> bool:
         """A parent seen in this round that said by itself that there is nothing below (`num_subtasks` 0)."""

@@ -16,20 +16,17 @@ class Pace:
     _next_at: float = 0.0
     _paused_until: float = 0.0
 
-    def reserve(self, now: float) -> float:
-        """Take the next place in the line; returns the seconds until it may be used."""
-        at = max(now, self._next_at, self._paused_until)
-        self._next_at = at + (60.0 / self.per_minute if self.per_minute > 0 else 0.0)
-        return at - now
+    def wait_s(self, now: float) -> float:
+        """Seconds until the next request may leave."""
+        return max(0.0, self._next_at - now, self._paused_until - now)
+
+    def leave(self, now: float) -> None:
+        """A request leaves now: the next one may follow at its interval."""
+        self._next_at = max(now, self._next_at) + (60.0 / self.per_minute if self.per_minute > 0 else 0.0)
 
     def pause(self, now: float, seconds: float) -> None:
         """No request leaves before `now + seconds`."""
         self._paused_until = max(self._paused_until, now + seconds)
-        self._next_at = max(self._next_at, self._paused_until)
-
-    def paused_for(self, now: float) -> float:
-        """Seconds that are left of a pause."""
-        return max(0.0, self._paused_until - now)
 
 
 def backoff_s(tries: int, randomness: random.Random) -> float:

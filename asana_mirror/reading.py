@@ -5,15 +5,15 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter, deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
-from asana_mirror.catalog import RESOURCES, Resource
+from asana_mirror.catalog import LISTINGS, RESOURCES, Resource, Row
 from asana_mirror.client import Asana, GaveUp
 from asana_mirror.decode import decode
 from asana_mirror.errors import CarryOnWithout, ListTooLong, OffsetExpired
 from asana_mirror.group_commit import GroupCommit
-from asana_mirror.plan import steps_below, steps_of_split
+from asana_mirror.plan import steps_below, steps_of_split, wanted
 from asana_mirror.quota import READS_IN_FLIGHT
 from asana_mirror.store import Mirror, Run, Tally
 from asana_mirror.times import utc_now
@@ -144,8 +144,12 @@ class Reading:
             self._refuse(checkpoint.step, refusal.status, str(refusal))
             return None
         except GaveUp as trouble:
-            self._postpone(checkpoint.step, trouble)
+            step = checkpoint.step
+            if not self.postpone(step.key, step.listing.resource, trouble):
+                self._refuse(step, trouble.status or 0, str(trouble))
             return None
+        if checkpoint.offset is not None and answer.content.next_offset == checkpoint.offset:
+            return await self._start_over(checkpoint, "Its pages lead to themselves.")
         return await self.write(lambda: self.write_page(checkpoint, answer))
 
     def write_page(self, checkpoint: Checkpoint, answer: Answer[Page]) -> Checkpoint | None:
@@ -164,7 +168,7 @@ class Reading:
             offset=page.next_offset,
             records=checkpoint.records + len(page.records),
             walk_began_at=checkpoint.walk_began_at or answer.asked_at,
-            next_cursor=checkpoint.next_cursor or answer.asked_at,
+            next_cursor=checkpoint.next_cursor or (None if step.listing.events else answer.asked_at),
         )
         self.write_batch(resource, batch, step, now)
         self._write_positions(step, resource, batch, checkpoint.records)
@@ -191,21 +195,24 @@ class Reading:
             absence.found(name, rows, run.round)
             if not RESOURCES[name].one_place:
                 absence.see(name, rows, run.round)
-        if not resource.one_place:
-            absence.see(resource.name, (record.gid for record in batch.undecoded), run.round)
+        for record in batch.undecoded:
+            if not RESOURCES[record.resource].one_place:
+                absence.see(record.resource, [record.gid], run.round)
         self._mirror.ledger.keep_undecoded(
             batch.undecoded, resource.name, batch.listed, step.key if step else resource.name, now
         )
         workspace_gid = _workspace_of(step)
-        rows = batch.rows.get(resource.name, {})
+        rows = {**_unknown_rows(batch, resource), **batch.rows.get(resource.name, {})}
         self.ask_for(
             below
-            for gid in batch.listed
+            for gid in rows
             for below in steps_below(
                 resource.name, gid, rows[gid], workspace_gid=workspace_gid, scope=self._scope
             )
             if self.opens(gid, below)
         )
+        if wanted(LISTINGS["assigned_tasks"], self._scope):
+            self.ask_for(_agents_assigned(batch))
 
     def opens(self, gid: str, below: Step) -> bool:
         """Whether a record that was just written has this listing of its own read as well."""
@@ -222,7 +229,7 @@ class Reading:
     def _leave_out_known(self, batch: Batch, resource: Resource) -> None:
         """Definitions inside other records repeat themselves: the first of a round is written, the rest are not."""
         for name in [name for name in batch.rows if name != resource.name and not RESOURCES[name].one_place]:
-            for gid in self._mirror.absence.seen(name, batch.rows[name], self._run.round):
+            for gid in self._mirror.absence.written(name, batch.rows[name], self._run.round):
                 del batch.rows[name][gid]
                 for (child, _), parents in batch.children.items():
                     for child_gid in parents.pop(gid, ()):
@@ -308,18 +315,20 @@ class Reading:
             )
         self.progress.done[step.listing.name] += 1
 
-    def _postpone(self, step: Step, trouble: GaveUp) -> None:
-        """It failed again and again while others succeeded: it stays due, for the next run."""
-        self.postponed[step.key] = str(trouble)
+    def postpone(self, key: str, resource: str, trouble: GaveUp) -> bool:
+        """It failed again and again while others succeeded: it is left for the next run.
+
+        Once it has failed in two runs, it must not hold back all the rest for ever: False.
+        """
+        ledger = self._mirror.ledger
+        first_time = not ledger.failed_before(key, self._run.id)
+        if first_time:
+            self.postponed[key] = str(trouble)
         with self._mirror.atomic():
-            self._mirror.ledger.note_problem(
-                step.key,
-                step.listing.resource,
-                trouble.status,
-                str(trouble),
-                run_id=self._run.id,
-                now=utc_now(),
+            ledger.note_problem(
+                key, resource, trouble.status, str(trouble), run_id=self._run.id, now=utc_now()
             )
+        return first_time
 
     def _keep_books(self, now: str) -> None:
         """Bring the run's figures up to date, so that they survive a kill to within a second."""
@@ -340,6 +349,25 @@ class Reading:
         self._mirror.ledger.record_use(run.id, asana.uses)
         self._mirror.ledger.note_changes(asana.changes, asana.changed_endpoints, now)
         asana.changes.clear()
+
+
+def _unknown_rows(batch: Batch, resource: Resource) -> dict[str, Row]:
+    """What did not fit may still have something below it: all that is known of it is its gid."""
+    nothing = (None,) * len(resource.column_names())
+    return {
+        record.gid: nothing
+        for record in batch.undecoded
+        if record.resource == resource.name and record.has_gid
+    }
+
+
+def _agents_assigned(batch: Batch) -> Iterator[Step]:
+    """Agents may be known by their work alone, where the list of agents is refused."""
+    columns = RESOURCES["tasks"].column_names()
+    assignee, workspace = columns.index("assignee_gid"), columns.index("workspace_gid")
+    for row in batch.rows.get("tasks", {}).values():
+        if row[assignee] and row[workspace] and batch.actors[row[assignee]][0] == "agent":
+            yield step_named("assigned_tasks", row[assignee], row[workspace])
 
 
 def _workspace_of(step: Step | None) -> str | None:

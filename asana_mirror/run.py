@@ -24,6 +24,7 @@ from asana_mirror.errors import (
     BadToken,
     CarryOnWithout,
     Interrupted,
+    ListTooLong,
     MirrorError,
     OffsetExpired,
     TooManyMissing,
@@ -39,6 +40,9 @@ from asana_mirror.words import Answer, Checkpoint, Page, Scope, step_named
 
 GRACE_S = 3.0  # for pages in flight after a request to stop
 SHOW_EVERY_S = 0.25
+MOST_PAGES_OF_WORKSPACES = (
+    200  # nobody is in 20,000; a list that leads to itself must not be followed for ever
+)
 
 
 class Stop(asyncio.Event):
@@ -85,6 +89,7 @@ class Report:
     rows_unchanged: int = 0
     rows_deleted: int = 0
     not_readable: int = 0
+    not_decodable: int = 0
 
 
 Show = Callable[[Progress], None]
@@ -136,20 +141,19 @@ async def first_contact(asana: Asana, scope: Scope) -> list[Answer[Page]]:
     step = step_named("workspaces")
     answers: list[Answer[Page]] = []
     offset: str | None = None
-    while not answers or offset:
+    for _ in range(MOST_PAGES_OF_WORKSPACES):
         try:
             answers.append(await asana.page(*page_request(step, offset)))
         except OffsetExpired:
             answers, offset = [], None
             continue
-        except CarryOnWithout as refusal:
-            if refusal.status == 404:
-                raise AsanaUnreachable(
-                    "There is no Asana at this address: it answers 404 for /workspaces.",
-                    hint="Check --base-url; Asana's own is https://app.asana.com/api/1.0",
-                ) from refusal
-            raise BadToken(f"The token may not list its workspaces: {refusal}") from refusal
+        except (CarryOnWithout, ListTooLong) as refusal:
+            raise _no_way_in(refusal) from refusal
         offset = answers[-1].content.next_offset
+        if offset is None:
+            break
+    else:
+        raise AsanaUnreachable("The list of workspaces does not come to an end.")
     names = {
         str(record.get("gid")): record.get("name")
         for answer in answers
@@ -163,6 +167,16 @@ async def first_contact(asana: Asana, scope: Scope) -> list[Answer[Page]]:
                 f"This token sees no workspace {gid}.", hint=f"The workspaces it sees: {visible}."
             )
     return answers
+
+
+def _no_way_in(refusal: CarryOnWithout | ListTooLong) -> MirrorError:
+    """Without its workspaces a token leads nowhere."""
+    if isinstance(refusal, CarryOnWithout) and refusal.status in (402, 403, 451):
+        return BadToken(f"The token may not list its workspaces: {refusal}")
+    return AsanaUnreachable(
+        f"There is no Asana at this address: it refuses to list workspaces ({refusal}).",
+        hint="Check --base-url; Asana's own is https://app.asana.com/api/1.0",
+    )
 
 
 async def _read_everything(
@@ -210,12 +224,12 @@ async def read_until_nothing_is_left(
 
 def conclude(mirror: Mirror, run: Run, reading: Reading, options: SyncOptions) -> int:
     """Nothing is left to read: mark who is gone, unless that is suspiciously many; returns rows deleted."""
+    mirror.search.catch_up()
     excessive = too_many(mirror.absence.losses(run.round), options.max_deletes)
     if excessive:
         table, (gone, living) = next(iter(excessive.items()))
         raise TooManyMissing(f"{gone} of {living} {table} would disappear, with no event that explains it.")
     now = utc_now()
-    mirror.search.catch_up()
     with mirror.atomic():
         deleted = mirror.absence.bury(run.round, run_id=run.id, now=now)
         reading.keep_books(now)
@@ -319,6 +333,7 @@ def _fill_in(report: Report, mirror: Mirror, asana: Asana, reading: Reading, sec
     report.rows_unchanged = reading.tally.unchanged
     with contextlib.suppress(sqlite3.Error):
         report.not_readable = mirror.ledger.count_problems()
+        report.not_decodable = mirror.ledger.count_undecoded()
 
 
 def holder() -> str:

@@ -6,12 +6,13 @@ https://developers.asana.com/docs/errors · https://developers.asana.com/docs/pa
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any, Literal
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, quote, urlencode
 
 import orjson
 
@@ -25,6 +26,7 @@ from asana_mirror.errors import (
     SyncTokenExpired,
     WaitAndRepeat,
 )
+from asana_mirror.times import as_asana_writes
 from asana_mirror.words import ApiChange, Page, Step
 
 PAGE_LIMIT = 100
@@ -40,7 +42,7 @@ _OFFSET = re.compile(r"offset|pagination token|expired", re.IGNORECASE)
 def page_request(step: Step, offset: str | None) -> tuple[str, dict[str, str]]:
     """Path and query of one page of a listing."""
     path, _, query = step.key.partition("?")
-    params = dict(pair.split("=", 1) for pair in query.split("&") if pair)
+    params = dict(parse_qsl(query))
     params["opt_fields"] = opt_fields(step.listing.resource)
     params["limit"] = str(PAGE_LIMIT)
     if offset:
@@ -50,7 +52,7 @@ def page_request(step: Step, offset: str | None) -> tuple[str, dict[str, str]]:
 
 def record_request(path_template: str, resource: str, gid: str) -> tuple[str, dict[str, str]]:
     """Path and query of a single record."""
-    return path_template.format(gid=gid), {"opt_fields": opt_fields(resource)}
+    return path_template.format(gid=quote(gid, safe="")), {"opt_fields": opt_fields(resource)}
 
 
 def url(base_url: str, path: str, params: Mapping[str, str]) -> str:
@@ -68,19 +70,27 @@ def read_body(body: bytes) -> Mapping[str, Any]:
     try:
         decoded = orjson.loads(body)
     except orjson.JSONDecodeError:
-        decoded = _read_with_broken_unicode(body)
+        decoded = _read_leniently(body)
     if not isinstance(decoded, dict):
         raise WaitAndRepeat("Asana's answer is not a JSON object.")
     return decoded
 
 
-def _read_with_broken_unicode(body: bytes) -> Any:
-    """Half of a surrogate pair is legal JSON but no text: it becomes a question mark."""
+def _read_leniently(body: bytes) -> Any:
+    """What is legal JSON but no text or number of ours must spoil its own record at most.
+
+    Half of a surrogate pair becomes a question mark; numbers beyond 64 bits, NaN and infinity become text.
+    """
     try:
-        lenient = json.loads(body.decode("utf-8", "replace"))
-    except ValueError:
+        decoded = json.loads(body.decode("utf-8", "replace"))
+        mended = json.dumps(decoded, ensure_ascii=False).encode("utf-8", "replace")
+        return json.loads(mended, parse_constant=str, parse_int=_whole)
+    except (ValueError, RecursionError):
         raise WaitAndRepeat("Asana's answer is broken JSON.") from None
-    return orjson.loads(json.dumps(lenient, ensure_ascii=False).encode("utf-8", "replace"))
+
+
+def _whole(digits: str) -> int | str:
+    return int(digits) if len(digits) < 19 else digits
 
 
 def read_page(body: Mapping[str, Any]) -> Page:
@@ -143,11 +153,13 @@ def raise_refusal(status: int, headers: Mapping[str, str], body: bytes, *, paged
 
 
 def retry_after_s(headers: Mapping[str, str]) -> float | None:
-    """Seconds of a `Retry-After` header, or None."""
+    """Seconds of a `Retry-After` header (a number, or a date after the answer's own), or None."""
+    text = headers.get("retry-after", "")
     try:
-        return max(0.0, float(headers.get("retry-after", "")))
+        return max(0.0, float(text)) if math.isfinite(float(text)) else None
     except ValueError:
-        return None
+        until, answered = _moment(text), _moment(headers.get("date", ""))
+        return max(0.0, (until - answered).total_seconds()) if until and answered else None
 
 
 def asked_at(headers: Mapping[str, str], elapsed_s: float, now: datetime) -> str:
@@ -156,14 +168,18 @@ def asked_at(headers: Mapping[str, str], elapsed_s: float, now: datetime) -> str
     All that Asana had recorded by then is in the answer. Its clock counts, not this machine's; `now` stands in
     where there is no usable `Date`.
     """
+    answered = _moment(headers.get("date", "")) or now
+    return as_asana_writes((answered - timedelta(seconds=elapsed_s + 1)).replace(microsecond=0))
+
+
+def _moment(text: str) -> datetime | None:
+    """A date of HTTP, in UTC; None for what is none, or cannot be reckoned with."""
     try:
-        answered = parsedate_to_datetime(headers.get("date", ""))
-    except (TypeError, ValueError):
-        answered = now
-    if answered.tzinfo is None:
-        answered = answered.replace(tzinfo=UTC)
-    left = answered - timedelta(seconds=elapsed_s + 1)
-    return left.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
+        moment = parsedate_to_datetime(text)
+        moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        return moment.astimezone(UTC) if 1970 < moment.year < 9000 else None
+    except (TypeError, ValueError, OverflowError):
+        return None
 
 
 def api_changes(headers: Iterable[tuple[str, str]]) -> tuple[ApiChange, ...]:

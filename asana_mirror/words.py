@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
+from urllib.parse import quote
 
 from asana_mirror.catalog import LISTINGS, Listing, Row
 
@@ -26,7 +27,9 @@ class Step:
     @property
     def key(self) -> str:
         """The request without limit and offset; unique, and the same in every run."""
-        return self.listing.path.format(gid=self.parent_gid, workspace=self.workspace_gid)
+        return self.listing.path.format(
+            gid=quote(self.parent_gid or "", safe=""), workspace=quote(self.workspace_gid or "", safe="")
+        )
 
     def fills(self) -> dict[str, str]:
         """Columns known from where the listing stands, for records that do not say it themselves."""
@@ -93,6 +96,7 @@ class UndecodedRecord:
     gid: str
     error: str
     record: str
+    has_gid: bool = True
 
 
 @dataclass

@@ -105,7 +105,7 @@ def test_the_last_page_names_no_offset(next_page: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("header", "seconds"), [("7", 7.0), ("0", 0.0), ("-3", 0.0), ("soon", None), (None, None)]
+    ("header", "seconds"), [("nan", None), ("7", 7.0), ("0", 0.0), ("-3", 0.0), ("soon", None), (None, None)]
 )
 def test_retry_after_is_read_as_seconds(header: str | None, seconds: float | None) -> None:
     assert wire.retry_after_s({"retry-after": header} if header else {}) == seconds
@@ -115,7 +115,13 @@ def test_the_cursor_is_asanas_clock_before_the_request_left() -> None:
     headers = {"date": "Sun, 22 Nov 2026 09:00:10 GMT"}
     assert wire.asked_at(headers, 3.2, NOW) == "2026-11-22T09:00:05.000Z"
     assert wire.asked_at({}, 0.0, NOW) == "2026-11-22T07:59:59.000Z"
-    assert wire.asked_at({"date": "yesterday"}, 0.0, NOW) == "2026-11-22T07:59:59.000Z"
+    for odd in ("yesterday", "Fri, 31 Dec 9999 23:59:59 -1200"):
+        assert wire.asked_at({"date": odd}, 0.0, NOW) == "2026-11-22T07:59:59.000Z"
+
+
+def test_a_date_to_come_back_at_is_read_by_asanas_clock() -> None:
+    headers = {"date": "Sun, 22 Nov 2026 09:00:00 GMT", "retry-after": "Sun, 22 Nov 2026 09:00:30 GMT"}
+    assert wire.retry_after_s(headers) == 30
 
 
 def test_announced_changes_are_read_one_by_one() -> None:
@@ -145,7 +151,9 @@ def test_requests_leave_evenly_and_never_faster_than_allowed(per_minute: int, ga
     pace, now, departures = Pace(per_minute), 1000.0, []
     for gap in gaps:
         now += gap
-        departures.append(now + pace.reserve(now))
+        now += pace.wait_s(now)
+        pace.leave(now)
+        departures.append(now)
     for earlier, later in pairwise(departures):
         assert later - earlier >= 60 / per_minute - 1e-6
 
@@ -154,9 +162,9 @@ def test_a_pause_holds_for_every_request_and_is_never_cut_short() -> None:
     pace = Pace(60_000)
     pace.pause(100.0, 30.0)
     pace.pause(101.0, 2.0)
-    assert pace.reserve(105.0) == pytest.approx(25.0)
-    assert pace.paused_for(129.0) == pytest.approx(1.0)
-    assert pace.paused_for(130.0) == 0
+    assert pace.wait_s(105.0) == pytest.approx(25.0)
+    assert pace.wait_s(129.0) == pytest.approx(1.0)
+    assert pace.wait_s(130.0) == 0
 
 
 def test_backoff_grows_to_a_minute() -> None:
@@ -234,14 +242,71 @@ def test_a_record_that_does_not_fit_is_set_aside_whole_and_the_rest_is_read() ->
     assert batch.actors == {"9": ("agent", "Bot")}
     assert [record.gid for record in batch.undecoded[:2]] == ["2", "3"]
     assert len(batch.undecoded) == 6
-    assert '"not":"text"' in batch.undecoded[0].record
+    assert '"not": "text"' in batch.undecoded[0].record
 
 
 def test_what_was_not_told_is_not_empty() -> None:
     batch = decode(RESOURCES["tasks"], [{"gid": "1", "tags": None, "followers": []}])
-    assert batch.links["task_tags"] == {"1": {}}
-    assert batch.links["task_followers"] == {"1": {}}
-    assert "task_likes" not in batch.links
+    assert batch.links == {"task_followers": {"1": {}}}
+    batch = decode(RESOURCES["projects"], [{"gid": "1", "custom_field_settings": None}])
+    assert batch.children == {}
+
+
+def test_one_odd_definition_does_not_take_its_project_with_it() -> None:
+    settings = [
+        {"gid": "20", "custom_field": {"gid": "30", "precision": 2.5}},
+        {"gid": "21", "is_important": "perhaps"},
+        {
+            "gid": "22",
+            "custom_field": {"gid": "31", "enum_options": [{"gid": "40"}, {"gid": "41", "enabled": []}]},
+        },
+    ]
+    batch = decode(RESOURCES["projects"], [{"gid": "1", "name": "Launch", "custom_field_settings": settings}])
+    assert set(batch.rows["projects"]) == {"1"}
+    assert set(batch.rows["custom_field_settings"]) == {"20", "22"}
+    assert set(batch.rows["custom_fields"]) == {"31"}
+    assert "30" in batch.stubs["custom_fields"]
+    assert batch.children["custom_field_settings", "parent_gid"] == {"1": {"20", "21", "22"}}
+    assert sorted(record.gid for record in batch.undecoded) == ["21", "30", "41"]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"gid": "3", "resource_subtype": {"a": 1}},
+        {"gid": "3", "type": ["x"]},
+        {"gid": "3", "text_value": {"a": 1}, "number_value": "12.5"},
+        "3",
+    ],
+)
+def test_odd_values_of_custom_fields_break_nothing(value: object) -> None:
+    batch = decode(RESOURCES["tasks"], [{"gid": "1", "custom_fields": [value]}, {"gid": "2"}])
+    assert "2" in batch.rows["tasks"]
+    kept = batch.links.get("task_custom_fields", {}).get("1", {}) or batch.undecoded
+    assert kept
+    for row in batch.links.get("task_custom_fields", {}).get("1", {}).values():
+        assert all(column is None or isinstance(column, (str, float)) for column in row)
+
+
+@pytest.mark.parametrize("number", ["NaN", "1e999", "9" * 400, "-Infinity"])
+def test_numbers_that_are_none_spoil_their_own_record_at_most(number: str) -> None:
+    body = f'{{"data": [{{"gid": "1", "num_likes": {number}}}, {{"gid": "2", "num_likes": 3}}]}}'.encode()
+    batch = decode(RESOURCES["tasks"], wire.read_page(wire.read_body(body)).records)
+    assert set(batch.rows["tasks"]) == {"2"}
+    assert [record.gid for record in batch.undecoded] == ["1"]
+
+
+def test_an_answer_nested_too_deep_is_asked_for_again() -> None:
+    with pytest.raises(WaitAndRepeat):
+        wire.read_body(b'{"data": ' + b"[" * 5000 + b"]" * 5000 + b"}")
+
+
+def test_odd_gids_stay_in_their_place_of_the_address() -> None:
+    step = step_named("assigned_tasks", "5&x=1", "6#")
+    path, params = wire.page_request(step, None)
+    assert path == "/tasks"
+    assert params["assignee"] == "5&x=1"
+    assert params["workspace"] == "6#"
 
 
 def test_nulls_stand_where_objects_are_expected() -> None:

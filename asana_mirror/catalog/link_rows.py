@@ -61,12 +61,13 @@ def custom_field_values(values: list[Json], note: Note) -> Iterator[Row]:
     https://developers.asana.com/docs/custom-fields-guide
     """
     for value in values:
-        field_gid = note(value, "custom_fields")
-        if field_gid is None:
+        if value is None or (field_gid := note(value, "custom_fields")) is None:
             continue
+        if not isinstance(value, dict):
+            raise Undecodable(f"a custom field is {type(value).__name__}, not an object")
         yield (
             field_gid,
-            value.get("resource_subtype") or value.get("type"),
+            _text(value.get("resource_subtype") or value.get("type")),
             _text(value.get("display_value")),
             _text(value.get("text_value")),
             _number(value.get("number_value")),

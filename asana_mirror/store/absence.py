@@ -6,7 +6,7 @@ enough only for what can stand in one place; anything else must also be refused 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from sqlite_utils import Database
 
@@ -15,6 +15,7 @@ from asana_mirror.store.pages import gids_json
 from asana_mirror.words import Batch, Step
 
 ALIVE = "_deleted_at IS NULL AND _synced_at IS NOT NULL"
+IN_DOUBT = "in_doubt"  # a reason in sync_missing that nobody dies of
 
 
 class Absence:
@@ -41,6 +42,18 @@ class Absence:
             )
         }
 
+    def written(self, resource: str, gids: Iterable[str], round_number: int) -> set[str]:
+        """Which of these were seen in this round and stand here as whole rows."""
+        seen = self.seen(resource, gids, round_number)
+        return {
+            row[0]
+            for row in self._db.execute(
+                f"SELECT gid FROM {resource} WHERE _synced_at IS NOT NULL "
+                "AND gid IN (SELECT value FROM json_each(?))",
+                [gids_json(seen)],
+            )
+        }
+
     def forget(self, scope: str, round_number: int) -> None:
         """Drop the marks of a listing whose walk is over, or starts anew."""
         self._db.execute("DELETE FROM sync_seen WHERE round = ? AND scope = ?", [round_number, scope])
@@ -48,7 +61,8 @@ class Absence:
     def close_listing(self, step: Step, standing: Iterable[str] | None, round_number: int) -> None:
         """A listing was read to its end: note who stood there and does not any more.
 
-        `standing` are the gids of a listing of one page; None: the marks under the listing's key tell.
+        `standing` are the gids of a listing of one page; None: the marks under the listing's key tell. Between
+        two pages a list may shift and hide someone, so that those are only in doubt.
         """
         listing = step.listing
         if not RESOURCES[listing.resource].one_place or not isinstance(listing.stands, str):
@@ -60,7 +74,11 @@ class Absence:
             absent = "NOT IN (SELECT value FROM json_each(?))"
             rest = [gids_json(standing)]
         self._miss(
-            listing.resource, f"{listing.stands} = ? AND gid {absent}", [step.parent_gid, *rest], round_number
+            listing.resource,
+            "gone" if standing is not None else IN_DOUBT,
+            f"{listing.stands} = ? AND gid {absent}",
+            [step.parent_gid, *rest],
+            round_number,
         )
 
     def close_children(self, batch: Batch, round_number: int) -> None:
@@ -69,17 +87,30 @@ class Absence:
             for parent_gid, standing in parents.items():
                 self._miss(
                     resource,
+                    "gone",
                     f"{column} = ? AND gid NOT IN (SELECT value FROM json_each(?))",
                     [parent_gid, gids_json(standing)],
                     round_number,
                 )
 
-    def _miss(self, resource: str, condition: str, parameters: list[object], round_number: int) -> None:
+    def _miss(
+        self, resource: str, reason: str, condition: str, parameters: list[object], round_number: int
+    ) -> None:
         self._db.execute(
             "INSERT INTO sync_missing (round, resource, gid, reason) "
-            f"SELECT ?, ?, gid, 'gone' FROM {resource} WHERE {ALIVE} AND {condition} ON CONFLICT DO NOTHING",
-            [round_number, resource, *parameters],
+            f"SELECT ?, ?, gid, ? FROM {resource} WHERE {ALIVE} AND {condition} ON CONFLICT DO NOTHING",
+            [round_number, resource, reason, *parameters],
         )
+
+    def in_doubt(self, resource: str, round_number: int) -> list[str]:
+        """Missing from a listing that may have hidden them: to be asked for by themselves."""
+        return [
+            row[0]
+            for row in self._db.execute(
+                "SELECT gid FROM sync_missing WHERE round = ? AND resource = ? AND reason = ?",
+                [round_number, resource, IN_DOUBT],
+            )
+        ]
 
     def found(self, resource: str, gids: Iterable[str], round_number: int) -> None:
         """What was missing stands somewhere after all."""
@@ -149,20 +180,33 @@ class Absence:
         return [row[0] for row in self._db.execute(f"SELECT gid FROM workspaces WHERE {ALIVE}")]
 
     def losses(self, round_number: int) -> dict[str, tuple[int, int]]:
-        """For each resource: (rows about to become tombstones, living rows)."""
+        """For each resource: (rows about to become tombstones, with their parents or alone; living rows)."""
         missing = dict(
             self._db.execute(
-                "SELECT resource, count(*) FROM sync_missing WHERE round = ? GROUP BY resource",
-                [round_number],
+                "SELECT resource, count(*) FROM sync_missing WHERE round = ? AND reason != ? GROUP BY resource",
+                [round_number, IN_DOUBT],
             ).fetchall()
         )
+        for child, column, parent in standing_on():
+            with_parent = self._count(
+                f"SELECT count(*) FROM {child} WHERE {ALIVE} AND {column} IN "
+                "(SELECT gid FROM sync_missing WHERE round = ?1 AND resource = ?2) AND gid NOT IN "
+                "(SELECT gid FROM sync_missing WHERE round = ?1 AND resource = ?3 AND reason != ?4)",
+                [round_number, parent, child, IN_DOUBT],
+            )
+            if with_parent:
+                missing[child] = missing.get(child, 0) + with_parent
         return {
             resource: (
                 count,
-                self._db.execute(f"SELECT count(*) FROM {resource} WHERE {ALIVE}").fetchone()[0],
+                self._count(f"SELECT count(*) FROM {resource} WHERE {ALIVE}"),
             )
             for resource, count in missing.items()
         }
+
+    def _count(self, sql: str, parameters: Sequence[object] = ()) -> int:
+        (count,) = self._db.execute(sql, list(parameters)).fetchone()
+        return int(count)
 
     def bury(self, round_number: int, *, run_id: int, now: str) -> int:
         """Turn everyone missing into tombstones, and what stood on them; returns how many rows."""
@@ -172,15 +216,16 @@ class Absence:
             buried += self._db.execute(
                 f"UPDATE {resource} SET {died} = (SELECT reason FROM sync_missing AS missing "
                 f"WHERE round = ?3 AND resource = ?4 AND missing.gid = {resource}.gid) "
-                f"WHERE {ALIVE} AND gid IN (SELECT gid FROM sync_missing WHERE round = ?3 AND resource = ?4)",
-                [now, run_id, round_number, resource],
+                f"WHERE {ALIVE} AND gid IN (SELECT gid FROM sync_missing "
+                "WHERE round = ?3 AND resource = ?4 AND reason != ?5)",
+                [now, run_id, round_number, resource, IN_DOUBT],
             ).rowcount
         self._db.execute(
             "UPDATE tasks SET _deleted_reason = 'parent_deleted' WHERE _deleted_at = ? AND parent_gid IN "
             "(SELECT gid FROM tasks WHERE _deleted_at IS NOT NULL)",
             [now],
         )
-        for child, column, parent in _standing_on():
+        for child, column, parent in standing_on():
             buried += self._db.execute(
                 f"UPDATE {child} SET {died} = 'parent_deleted' WHERE {ALIVE} "
                 f"AND {column} IN (SELECT gid FROM {parent} WHERE _deleted_at = ?1)",
@@ -189,7 +234,7 @@ class Absence:
         return buried
 
 
-def _standing_on() -> Iterator[tuple[str, str, str]]:
+def standing_on() -> Iterator[tuple[str, str, str]]:
     """(child, its column, parent) for whatever cannot outlive its parent."""
     for listing in LISTINGS.values():
         if RESOURCES[listing.resource].one_place and isinstance(listing.stands, str) and listing.below:

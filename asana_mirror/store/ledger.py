@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from sqlite_utils import Database
 
+from asana_mirror.store.purged import PurgedPeople
 from asana_mirror.words import ApiChange, EndpointUse, UndecodedRecord
 
 
@@ -14,6 +15,7 @@ class Ledger:
 
     def __init__(self, db: Database) -> None:
         self._db = db
+        self._purged = PurgedPeople(db)
 
     def record_use(self, run_id: int, uses: Mapping[str, EndpointUse]) -> None:
         """Bring `sync_requests` up to date with the run's totals."""
@@ -39,6 +41,13 @@ class Ledger:
             "run_id = excluded.run_id",
             [listing, resource, status, message, now, now, run_id],
         )
+
+    def failed_before(self, listing: str, run_id: int) -> bool:
+        """Whether an earlier run could not read it either."""
+        found = self._db.execute(
+            "SELECT 1 FROM sync_problems WHERE listing = ? AND run_id < ?", [listing, run_id]
+        ).fetchone()
+        return found is not None
 
     def solve_problem(self, listing: str) -> None:
         """The listing was read after all."""
@@ -72,14 +81,16 @@ class Ledger:
     def keep_undecoded(
         self, records: Iterable[UndecodedRecord], resource: str, read: Iterable[str], step_key: str, now: str
     ) -> None:
-        """Keep what did not fit, whole; forget what fits by now."""
+        """Keep what did not fit, whole but for who was purged; forget what fits by now."""
+        erasure = self._purged.erasure()
         self._db.conn.executemany(
             "INSERT INTO sync_undecoded (resource, gid, listing, error, record, since, last_seen_at) "
             "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (resource, gid) DO UPDATE SET error = excluded.error, "
             "record = excluded.record, last_seen_at = excluded.last_seen_at, times = times + 1",
             [
                 (record.resource, record.gid, step_key, record.error, record.record, now, now)
-                for record in records
+                for record in map(erasure.undecoded, records)
+                if record is not None
             ],
         )
         if self._db.execute("SELECT 1 FROM sync_undecoded LIMIT 1").fetchone():
@@ -101,5 +112,12 @@ class Ledger:
 
     def count_problems(self) -> int:
         """How many listings could not be read."""
-        (count,) = self._db.execute("SELECT count(*) FROM sync_problems").fetchone()
+        return self._count("sync_problems")
+
+    def count_undecoded(self) -> int:
+        """How many records did not fit."""
+        return self._count("sync_undecoded")
+
+    def _count(self, table: str) -> int:
+        (count,) = self._db.execute(f"SELECT count(*) FROM {table}").fetchone()
         return int(count)

@@ -95,29 +95,31 @@ def open_mirror(path: Path) -> Database:
 
 
 def migrate(db: Database) -> None:
-    """Take the steps that the mirror lacks, each with its record in one transaction, then remake views."""
+    """Take the steps that the mirror lacks, each with its record in one transaction.
+
+    Views and triggers hold no data: the first step drops them, the last one makes them anew.
+    """
     (done,) = db.execute("PRAGMA user_version").fetchone()
     missing = steps()[done:]
     for number, step in enumerate(missing, start=done + 1):
-        _run_script(
-            db,
-            f"{step.read_text(encoding='utf-8')}\n"
-            f"PRAGMA application_id = {APPLICATION_ID};\nPRAGMA user_version = {number};",
-        )
-    if missing:
-        remake_views(db)
-        remake_triggers(db)
+        script = [drop_views_sql(db), drop_triggers_sql(db), step.read_text(encoding="utf-8")]
+        if step is missing[-1]:
+            script += [_read_schema("views.sql"), _read_schema("search.sql")]
+        script.append(f"PRAGMA application_id = {APPLICATION_ID};\nPRAGMA user_version = {number};")
+        _run_script(db, "\n".join(script))
 
 
-def remake_views(db: Database) -> None:
-    """Views hold no data: drop them all and read schema/views.sql."""
-    dropped = "".join(f'DROP VIEW "{name}";\n' for name in db.view_names())
-    _run_script(db, dropped + (schema_folder() / "views.sql").read_text(encoding="utf-8"))
+def _read_schema(name: str) -> str:
+    return (schema_folder() / name).read_text(encoding="utf-8")
+
+
+def drop_views_sql(db: Database) -> str:
+    return "".join(f'DROP VIEW "{name}";\n' for name in db.view_names())
 
 
 def remake_triggers(db: Database) -> None:
-    """Triggers hold no data either: drop them all and read schema/search.sql."""
-    _run_script(db, drop_triggers_sql(db) + (schema_folder() / "search.sql").read_text(encoding="utf-8"))
+    """Keep the full-text indexes from now on."""
+    _run_script(db, drop_triggers_sql(db) + _read_schema("search.sql"))
 
 
 def drop_triggers_sql(db: Database) -> str:

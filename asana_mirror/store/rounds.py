@@ -56,22 +56,31 @@ class Rounds:
         self._db.execute(
             "UPDATE sync_runs SET outcome = 'killed', ended_at = ? WHERE ended_at IS NULL", [now]
         )
-        resumed = last is not None and last[2] not in FINISHED
+        (highest,) = self._db.execute("SELECT coalesce(max(round), 0) FROM sync_runs").fetchone()
+        # A later round of another scope took listings over: what is left of an earlier one proves nothing.
+        resumed = last is not None and last[2] not in FINISHED and last[0] == highest
         if resumed:
             round_number, mode = last[0], last[1]
             # What was refused then may be allowed by now; to ask costs one request each.
             self._db.execute(
-                "UPDATE sync_checkpoints SET due = 1, refused = NULL WHERE round = ? AND refused IS NOT NULL",
+                "UPDATE sync_checkpoints SET due = 1, refused = NULL, offset = NULL, records = 0, restarts = 0 "
+                "WHERE round = ? AND refused IS NOT NULL",
                 [round_number],
             )
         else:
-            (highest,) = self._db.execute("SELECT coalesce(max(round), 0) FROM sync_runs").fetchone()
             round_number, mode = highest + 1, "full" if highest else "first"
+            self._forget_abandoned()
         cursor = self._db.execute(
             "INSERT INTO sync_runs (round, mode, scope, started_at, holder, version) VALUES (?, ?, ?, ?, ?, ?)",
             [round_number, mode, wanted, now, holder, version],
         )
         return Run(int(cursor.lastrowid or 0), round_number, mode, resumed, now)
+
+    def _forget_abandoned(self) -> None:
+        """Nobody goes on with an earlier round once there is a new one."""
+        self._db.execute("UPDATE sync_checkpoints SET due = 0 WHERE due = 1")
+        self._db.execute("DELETE FROM sync_seen")
+        self._db.execute("DELETE FROM sync_missing")
 
     def count(self, run: Run, tally: Tally, *, requests: int, refused: int, seconds_waited: float) -> None:
         """Bring the run's figures up to date."""
