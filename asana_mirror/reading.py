@@ -209,14 +209,9 @@ class Reading:
             for below in steps_below(
                 resource.name, gid, rows[gid], workspace_gid=workspace_gid, scope=self._scope
             )
-            if self.opens(gid, below)
         )
         if wanted(LISTINGS["assigned_tasks"], self._scope):
             self.ask_for(_agents_assigned(batch))
-
-    def opens(self, gid: str, below: Step) -> bool:
-        """Whether a record that was just written has this listing of its own read as well."""
-        return True
 
     def ask_for(self, steps: Iterable[Step]) -> None:
         """Put listings in the queue, each at most once a round. Inside the caller's transaction."""

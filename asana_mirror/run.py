@@ -233,7 +233,7 @@ def conclude(mirror: Mirror, run: Run, reading: Reading, options: SyncOptions) -
     with mirror.atomic():
         deleted = mirror.absence.bury(run.round, run_id=run.id, now=now)
         reading.keep_books(now)
-        if options.scope == Scope():
+        if options.scope == Scope() and run.mode != "repair":
             mirror.ledger.drop_what_is_over(run.round)
         mirror.rounds.end(run, "complete", now=now, deleted=deleted)
     return deleted
@@ -245,7 +245,7 @@ async def on_record(
 ) -> AsyncIterator[None]:
     """Show and watch over a run; however it ends, its figures and its outcome are on file."""
     try:
-        async with cancelled_after_grace(stop), _shown(show, reading.progress):
+        async with cancelled_after_grace(stop), shown(show, reading.progress):
             yield
     except BaseException as error:
         ended = what_ended_it(error, mirror.path, stop)
@@ -272,7 +272,7 @@ async def cancelled_after_grace(stop: Stop) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def _shown(show: Show | None, progress: Progress) -> AsyncIterator[None]:
+async def shown(show: Show | None, progress: Progress) -> AsyncIterator[None]:
     """Show the progress now and then, while the block runs."""
 
     async def repeat() -> None:
