@@ -21,6 +21,7 @@ from asana_mirror import __version__, config
 from asana_mirror.catalog import RESOURCES
 from asana_mirror.errors import MirrorError, WrongUsage
 from asana_mirror.run import Report, Stop, SyncOptions, sync
+from asana_mirror.times import utc_before
 from asana_mirror.words import Scope
 
 DEFAULT_MIRROR = "asana.db"
@@ -73,6 +74,7 @@ def cli(ctx: click.Context, config_file: Path | None, debug: bool) -> None:
             name: [parameter.name for parameter in command.params if parameter.name]
             for name, command in cli.commands.items()
         }
+        options["purge"] = ["mirror"]  # what is erased for good is said each time, never by a file
         ctx.default_map = config.read_config(config_file, options)
 
 
@@ -161,6 +163,64 @@ def status_command(mirror: Path, runs: int, as_json: bool) -> None:
     from asana_mirror.status import print_state
 
     print_state(state, Console(width=None if sys.stdout.isatty() else 140))
+
+
+@cli.command("purge")
+@mirror_argument
+@click.option("--person", multiple=True, metavar="GID_OR_URL", help="A user or agent; may be repeated.")
+@click.option("--project", multiple=True, metavar="GID_OR_URL", help="A project; may be repeated.")
+@click.option(
+    "--tombstones-older-than", type=Duration(), metavar="AGE", help="What left Asana so long ago, as in 90d."
+)
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@json_option
+def purge_command(
+    mirror: Path,
+    person: tuple[str, ...],
+    project: tuple[str, ...],
+    tombstones_older_than: float | None,
+    yes: bool,
+    as_json: bool,
+) -> None:
+    """Erase a person, a project or old tombstones from MIRROR for good.
+
+    A person: identity and words go, the work stays. Erased are name, e-mail, photo, memberships, follows and likes,
+    the comments they wrote, and what stories by or about them say; in texts of others, [purged] takes the place of
+    the full name and the e-mail address (a first name alone is not found). Tasks stay, with a nameless gid where the
+    person was. Later syncs leave the person out.
+
+    A project: with its sections, settings and links, and with the tasks that live nowhere else, their subtasks,
+    stories and attachments. The next sync brings it back if Asana still shows it to the token.
+
+    Tombstones: what left Asana so long ago, with all that hangs on it. Copies of the file are yours to erase.
+    """
+    from asana_mirror.display import purge_told
+    from asana_mirror.purge import PurgeOptions, PurgeReport, purge
+
+    if not yes and not sys.stdin.isatty():
+        raise WrongUsage(
+            "Nobody can be asked whether to purge: this is no terminal.",
+            hint="Run it in a terminal, or say --yes to purge without being asked.",
+        )
+
+    def agreed(report: PurgeReport) -> None:
+        click.echo(f"This will change {mirror} for good:\n{purge_told(report)}", err=True)
+        if not yes:
+            click.confirm("Go on?", abort=True, err=True)
+
+    options = PurgeOptions(
+        mirror,
+        people=tuple(config.gids_in(text, "person") for text in person),
+        projects=tuple(config.gids_in(text, "project") for text in project),
+        tombstones_before=None if tombstones_older_than is None else utc_before(tombstones_older_than),
+    )
+    report = purge(options, agreed=agreed)
+    if as_json:
+        click.echo(orjson.dumps(asdict(report)).decode())
+        return
+    click.echo(f"Purged. {mirror} has {report.bytes_after:,} bytes (before: {report.bytes_before:,}).")
+    if report.projects:
+        click.echo("A project that Asana still shows to the token comes back with the next sync.")
 
 
 @cli.command("serve")

@@ -108,6 +108,19 @@ def workspace_gid(text: str) -> str:
     return found.group(1) if found.groups() else found.group(0)
 
 
+def gids_in(text: str, kind: str) -> tuple[str, ...]:
+    """`123`, or every number in an address of Asana: which of them is meant, only the mirror can tell."""
+    if re.fullmatch(r"\d+", text):
+        return (text,)
+    parts = urlsplit(text)
+    gids = (
+        re.findall(r"(?<=/)\d{2,}(?=/|$)", parts.path) if (parts.hostname or "").endswith("asana.com") else ()
+    )
+    if not gids:
+        raise WrongUsage(f"{text!r} names no {kind}.", hint="Give its gid, or its address in Asana.")
+    return tuple(gids)
+
+
 def seconds_of(text: str) -> float:
     """A duration: `90s`, `10m`, `2h`, `1d`, or bare seconds."""
     found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhd]?)", text.strip().lower())

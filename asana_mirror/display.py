@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
 
+from asana_mirror.purge import PurgeReport
 from asana_mirror.reading import Progress
 from asana_mirror.run import Report, Show
 
@@ -88,3 +89,17 @@ def summary(report: Report, mirror: str) -> str:
     if report.resumed:
         lines.append("It went on from an earlier run; run again for what changed since pages were read then.")
     return "\n".join(lines)
+
+
+def purge_told(report: PurgeReport) -> str:
+    """What a purge does to each table."""
+    lines = [
+        f"  {what}: {', '.join(f'{count:,} {table}' for table, count in counts.items())}"
+        for what, counts in (
+            ("deleted", report.deleted),
+            ("emptied, for other rows refer to them", report.emptied),
+            ("rewritten without the person", report.rewritten),
+        )
+        if counts
+    ]
+    return "\n".join(lines or ["  nothing"])

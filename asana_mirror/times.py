@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 
 def as_asana_writes(moment: datetime) -> str:
@@ -13,3 +13,8 @@ def as_asana_writes(moment: datetime) -> str:
 def utc_now() -> str:
     """This machine's clock."""
     return as_asana_writes(datetime.now(UTC))
+
+
+def utc_before(age_s: float) -> str:
+    """This machine's clock, some seconds ago."""
+    return as_asana_writes(datetime.now(UTC) - timedelta(seconds=age_s))

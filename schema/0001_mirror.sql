@@ -641,6 +641,16 @@ CREATE TABLE sync_undecoded (
     PRIMARY KEY (resource, gid)
 ) STRICT;
 
+-- Who was purged and must not come back: what is read is written without them.
+CREATE TABLE sync_purged (
+    resource TEXT NOT NULL, -- actors
+    gid TEXT NOT NULL,
+    purged_at TEXT NOT NULL,
+    salt TEXT NOT NULL,
+    traces TEXT NOT NULL, -- JSON: [words, salted hash] of each name and address that texts may hold, never the name
+    PRIMARY KEY (resource, gid)
+) STRICT, WITHOUT ROWID;
+
 -- Changes that Asana announced in response headers.
 CREATE TABLE sync_api_changes (
     header TEXT NOT NULL, -- Asana-Change or Asana-Deprecation-Warning

@@ -667,6 +667,15 @@ CREATE TABLE sync_undecoded (
     PRIMARY KEY (resource, gid)
 ) STRICT;
 
+CREATE TABLE sync_purged (
+    resource TEXT NOT NULL, -- actors
+    gid TEXT NOT NULL,
+    purged_at TEXT NOT NULL,
+    salt TEXT NOT NULL,
+    traces TEXT NOT NULL, -- JSON: [words, salted hash] of each name and address that texts may hold, never the name
+    PRIMARY KEY (resource, gid)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE sync_api_changes (
     header TEXT NOT NULL, -- Asana-Change or Asana-Deprecation-Warning
     value TEXT NOT NULL,

@@ -6,6 +6,8 @@ rounds    runs, checkpoints, and the queue of what is still to be read
 absence   who is missing, and tombstones
 ledger    requests, problems, announced changes
 search    the full-text indexes
+purged    who was purged and must not come back
+purging   erasing for good
 """
 
 from __future__ import annotations
@@ -20,10 +22,12 @@ from asana_mirror.store.absence import Absence
 from asana_mirror.store.ledger import Ledger
 from asana_mirror.store.opening import check_mirror, hold, open_mirror
 from asana_mirror.store.pages import Pages, Tally
+from asana_mirror.store.purged import PurgedPeople
+from asana_mirror.store.purging import Erased, Purging
 from asana_mirror.store.rounds import Rounds, Run
 from asana_mirror.store.search import Search
 
-__all__ = ["Mirror", "Run", "Tally", "check_mirror", "hold"]
+__all__ = ["Erased", "Mirror", "Run", "Tally", "check_mirror", "hold"]
 
 
 class Mirror:
@@ -37,6 +41,7 @@ class Mirror:
         self.absence = Absence(self.db)
         self.ledger = Ledger(self.db)
         self.search = Search(self.db)
+        self.purging = Purging(self.db, PurgedPeople(self.db), self.search)
 
     @contextmanager
     def atomic(self) -> Iterator[None]:

@@ -11,6 +11,7 @@ import orjson
 from sqlite_utils import Database
 
 from asana_mirror.catalog import RESOURCES, Links, Resource, Row
+from asana_mirror.store.purged import PurgedPeople
 from asana_mirror.words import Batch
 
 _BOOKKEEPING = "_extra"
@@ -35,9 +36,11 @@ class Pages:
 
     def __init__(self, db: Database) -> None:
         self._db = db
+        self._purged = PurgedPeople(db)
 
     def write(self, batch: Batch, *, run_id: int, now: str) -> Tally:
-        """Upsert the batch: what differs from what is there."""
+        """Upsert the batch: what differs from what is there. Who was purged does not come back."""
+        batch = self._purged.erasure().batch(batch)
         self._write_actors(batch)
         self._write_stubs(batch)
         tally = Tally()

@@ -22,6 +22,13 @@ class Search:
         """Stop keeping the indexes: they will be rebuilt at the end of the walk."""
         self._db.conn.executescript(f"BEGIN IMMEDIATE;\n{drop_triggers_sql(self._db)}\nCOMMIT;")
 
+    def clear(self) -> None:
+        """Put off inside the caller's transaction, and leave nothing in the indexes meanwhile."""
+        for statement in drop_triggers_sql(self._db).splitlines():
+            self._db.execute(statement)
+        for table in INDEXED:
+            self._db.execute(f"INSERT INTO {table}_fts ({table}_fts) VALUES ('delete-all')")
+
     def catch_up(self) -> None:
         """Rebuild the indexes and keep them again, if they were put off."""
         if self._kept():

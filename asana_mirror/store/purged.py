@@ -1,0 +1,57 @@
+"""Who was purged and must not come back."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable
+from typing import Any
+
+import orjson
+from sqlite_utils import Database
+
+from asana_mirror.erasure import Erasure, Purged, traces_of
+
+
+class PurgedPeople:
+    """Reads and writes `sync_purged`; the caller holds the transaction."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+        self._known: list[Any] = []
+        self._erasure = Erasure(())
+
+    def erasure(self) -> Erasure:
+        """What takes them out of whatever is about to be written. Cheap to ask for again and again."""
+        known = self._db.execute(
+            "SELECT gid, salt, traces FROM sync_purged WHERE resource = 'actors' ORDER BY gid"
+        ).fetchall()
+        if known != self._known:
+            self._known = known
+            self._erasure = Erasure(
+                Purged(gid, salt, frozenset((words, trace) for words, trace in orjson.loads(traces)))
+                for gid, salt, traces in known
+            )
+        return self._erasure
+
+    def remember(self, gid: str, names: Iterable[str], *, now: str) -> None:
+        """Someone is being purged: keep the gid, and hashes by which texts that name them can be told.
+
+        Purged a second time, when no name is left to hash, they keep the traces of the first.
+        """
+        row = self._db.execute(
+            "SELECT salt, traces FROM sync_purged WHERE resource = 'actors' ORDER BY gid = ? DESC LIMIT 1",
+            [gid],
+        ).fetchone()
+        salt = row[0] if row else secrets.token_hex(16)
+        traces = traces_of(names, salt) | self._traces(gid)
+        self._db.execute(
+            "INSERT INTO sync_purged (resource, gid, purged_at, salt, traces) VALUES ('actors', ?, ?, ?, ?) "
+            "ON CONFLICT DO UPDATE SET purged_at = excluded.purged_at, traces = excluded.traces",
+            [gid, now, salt, orjson.dumps(sorted(traces)).decode()],
+        )
+
+    def _traces(self, gid: str) -> frozenset[tuple[int, str]]:
+        row = self._db.execute(
+            "SELECT traces FROM sync_purged WHERE resource = 'actors' AND gid = ?", [gid]
+        ).fetchone()
+        return frozenset((words, trace) for words, trace in orjson.loads(row[0])) if row else frozenset()
