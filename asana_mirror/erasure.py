@@ -91,6 +91,10 @@ class Erasure:
             actors={gid: (None, None) if gid in self._gids else known for gid, known in batch.actors.items()},
         )
 
+    def keeps_out(self, resource: str) -> bool:
+        """Whether records of this kind may be missing for a person's sake."""
+        return bool(self._gids) and (resource in PEOPLE or resource.endswith("_memberships"))
+
     def row(self, resource: Resource, gid: str, row: Row) -> Row | None:
         """A row in the order of `column_names()`, then `_extra`; None where nothing of it may stay."""
         columns = resource.column_names()
