@@ -1,0 +1,264 @@
+"""What the mirror has, for comparing it with Asana: read without writing."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import orjson
+from sqlite_utils import Database
+
+from asana_mirror.catalog import LISTINGS, RESOURCES, Links, Listing, Row, listings_of
+from asana_mirror.compare import LIVING, Here
+from asana_mirror.errors import WrongUsage
+from asana_mirror.store.absence import ALIVE
+from asana_mirror.store.opening import check_mirror, steps, translated
+from asana_mirror.store.pages import gids_json
+from asana_mirror.store.purged import PurgedPeople
+from asana_mirror.store.rounds import FINISHED
+from asana_mirror.words import Batch, Scope, Step, step_named
+
+AT_ONCE = 1000  # rows fetched at a time: no reading stays open, so that a run may go on beside it
+COMPLETE = "due = 0 AND refused IS NULL AND split = 0 AND last_walked_at IS NOT NULL"
+DEEP = tuple(name for name, listing in LISTINGS.items() if listing.below == "tasks")  # a request per task
+
+
+@contextmanager
+def rows_of(path: Path) -> Iterator[Rows]:
+    """Open a mirror for reading only. Raises NotAMirror, WrongUsage for one that must be upgraded first."""
+    check_mirror(path, must_exist=True)
+    with translated(path):
+        connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=30.0)
+        try:
+            (version,) = connection.execute("PRAGMA user_version").fetchone()
+            if version < len(steps()):
+                raise WrongUsage(
+                    f"{path} was made by an older asana-mirror.", hint=f"Run asana-mirror sync {path} first."
+                )
+            yield Rows(connection)
+        finally:
+            connection.close()
+
+
+class Rows:
+    """The living rows, where they stand, and how far the mirror knows each listing."""
+
+    def __init__(self, connection: sqlite3.Connection, workspaces: Collection[str] = ()) -> None:
+        self._connection = connection
+        self.workspaces: tuple[str, ...] = tuple(workspaces)
+        self.erasure = PurgedPeople(Database(connection)).erasure()
+
+    # -- listings -------------------------------------------------------------------------------------
+
+    def listings(self) -> Iterator[Step]:
+        """Every listing that was read to its end, but for those of single tasks."""
+        last = ""
+        while found := self._all(
+            f"SELECT listing, name, parent_gid, workspace_gid FROM sync_checkpoints WHERE {COMPLETE} "
+            f"AND listing > ? AND name NOT IN ({_texts(DEEP)}) ORDER BY listing LIMIT {AT_ONCE}",
+            last,
+        ):
+            last = found[-1][0]
+            yield from (step_named(*row[1:]) for row in found if self._is_wanted(row[1], row[3]))
+
+    def listings_of_task(self, gid: str) -> list[Step]:
+        """The listings of one task that were read to their end."""
+        return [
+            step_named(*row)
+            for row in self._all(
+                f"SELECT name, parent_gid, workspace_gid FROM sync_checkpoints WHERE {COMPLETE} "
+                f"AND parent_gid = ? AND name IN ({_texts(DEEP)})",
+                gid,
+            )
+        ]
+
+    def _is_wanted(self, name: str, workspace_gid: str | None) -> bool:
+        if not self.workspaces:
+            return True
+        return name != "workspaces" and (workspace_gid is None or workspace_gid in self.workspaces)
+
+    def parent_lives(self, step: Step) -> bool:
+        """Whether the mirror says at all that there is such a listing: those of the dead are nobody's affair."""
+        below, gid = step.listing.below, step.parent_gid or ""
+        if below is None:
+            return True
+        tables = ("users", "agents") if below == "actors" else (below,)
+        return any(self.living(table, [gid]) for table in tables)
+
+    def standing(self, step: Step) -> list[str]:
+        """The gids of a listing as the mirror has it, in its order where that is kept."""
+        listing, resource = step.listing, step.listing.resource
+        place = stands(listing)
+        ordered = f" ORDER BY {listing.position}" if listing.position else ""
+        if place is None:
+            return self._column(f"SELECT gid FROM {resource} WHERE {ALIVE}")
+        if isinstance(place, tuple):
+            table, column = place
+            owner = f"{resource.removesuffix('s')}_gid"
+            return self._column(
+                f"SELECT gid FROM {resource} JOIN {table} ON {owner} = gid WHERE {column} = ? AND {ALIVE}"
+                f"{ordered}",
+                step.parent_gid,
+            )
+        sql = f"SELECT gid FROM {resource} WHERE {place} = ?1 AND {ALIVE}"
+        if listing.below == "actors":
+            return self._column(f"{sql} AND workspace_gid = ?2", step.parent_gid, step.workspace_gid)
+        return self._column(sql + ordered, step.parent_gid)
+
+    def global_custom_fields(self) -> list[str]:
+        """The fields that stand in a workspace's list; which one's, no field says."""
+        return self._column(f"SELECT gid FROM custom_fields WHERE is_global_to_workspace AND {ALIVE}")
+
+    # -- records --------------------------------------------------------------------------------------
+
+    def count(self) -> dict[str, int]:
+        """How many living records there are of whatever can be read by itself."""
+        return {
+            name: self._all(f"SELECT count(*) FROM {name} WHERE {ALIVE} AND {self._within(name)}")[0][0]
+            for name, entry in RESOURCES.items()
+            if entry.path
+        }
+
+    def gids(self, resource: str) -> Iterator[str]:
+        """The gids of all living records, in a fixed order."""
+        last = ""
+        while found := self._column(
+            f"SELECT gid FROM {resource} WHERE gid > ? AND {ALIVE} AND {self._within(resource)} "
+            f"ORDER BY gid LIMIT {AT_ONCE}",
+            last,
+        ):
+            last = found[-1]
+            yield from found
+
+    def _within(self, resource: str) -> str:
+        """The condition that a record belongs to the wanted workspaces."""
+        if not self.workspaces:
+            return "1"
+        here = _texts(self.workspaces)
+        if resource == "workspaces":
+            return f"{resource}.gid IN ({here})"
+        if "workspace_gid" in RESOURCES[resource].column_names():
+            return f"{resource}.workspace_gid IN ({here})"
+        conditions = []
+        for listing in listings_of(resource):
+            place, below = listing.stands, listing.below or ""
+            parents = (
+                here if below == "workspaces" else f"SELECT gid FROM {below} WHERE {self._within(below)}"
+            )
+            if isinstance(place, tuple):
+                owner = f"{resource.removesuffix('s')}_gid"
+                conditions.append(f"gid IN (SELECT {owner} FROM {place[0]} WHERE {place[1]} IN ({parents}))")
+            elif place:
+                conditions.append(f"{resource}.{place} IN ({parents})")
+        return f"({' OR '.join(conditions)})" if conditions else "1"
+
+    def living(self, resource: str, gids: Iterable[str]) -> set[str]:
+        """Which of these are whole and no tombstones."""
+        sql = f"SELECT gid FROM {resource} WHERE gid IN (SELECT value FROM json_each(?)) AND {ALIVE}"
+        return set(self._column(sql, gids_json(gids)))
+
+    def states(self, resource: str, gids: Iterable[str]) -> dict[str, str]:
+        """What the mirror has under these gids, in words; nothing where it has nothing."""
+        return {
+            gid: LIVING if is_living else f"tombstone: {reason}" if reason else "known by reference only"
+            for gid, is_living, reason in self._all(
+                f"SELECT gid, {ALIVE}, _deleted_reason FROM {resource} "
+                "WHERE gid IN (SELECT value FROM json_each(?))",
+                gids_json(gids),
+            )
+        }
+
+    def undecoded(self, resource: str, gids: Iterable[str]) -> set[str]:
+        """Which of these are kept as they came, because they did not fit."""
+        return set(
+            self._column(
+                "SELECT gid FROM sync_undecoded WHERE resource = ? AND gid IN (SELECT value FROM json_each(?))",
+                resource,
+                gids_json(gids),
+            )
+        )
+
+    def fills(self, resource: str, gid: str) -> dict[str, Any]:
+        """What a listing would say of a record that need not say it itself: where it stands and cannot leave."""
+        columns = sorted(
+            {
+                column
+                for listing in listings_of(resource)
+                if listing.below == "workspaces" or RESOURCES[resource].one_place
+                for column, _ in listing.fills
+            }
+        )
+        if not columns:
+            return {}
+        found = self._all(f"SELECT {', '.join(columns)} FROM {resource} WHERE gid = ?", gid)
+        return dict(zip(columns, found[0], strict=True)) if found else {}
+
+    def like(self, batch: Batch) -> Here:
+        """What the mirror has where the batch has something."""
+        here = Here()
+        for name, rows in batch.rows.items():
+            here.rows[name] = self._rows(name, rows)
+            here.states[name] = self.states(name, rows.keys() - here.rows[name].keys())
+        for table, owners in batch.links.items():
+            here.links[table] = {owner: self._links(_links_of(table), owner) for owner in owners}
+        for (child, column), parents in batch.children.items():
+            sql = f"SELECT gid FROM {child} WHERE {column} = ? AND {ALIVE}"
+            here.children[child, column] = {parent: set(self._column(sql, parent)) for parent in parents}
+        return here
+
+    def _rows(self, resource: str, gids: Iterable[str]) -> dict[str, Row]:
+        columns = ", ".join((*RESOURCES[resource].column_names(), "_extra"))
+        return {
+            row[0]: row[1:]
+            for row in self._all(
+                f"SELECT gid, {columns} FROM {resource} "
+                f"WHERE gid IN (SELECT value FROM json_each(?)) AND {ALIVE}",
+                gids_json(gids),
+            )
+        }
+
+    def _links(self, links: Links, owner: str) -> dict[Row, Row]:
+        width = len(links.key)
+        sql = f"SELECT {', '.join(links.columns)} FROM {links.table} WHERE {links.owner} = ?"
+        return {row[:width]: row[width:] for row in self._all(sql, owner)}
+
+    # -- runs -----------------------------------------------------------------------------------------
+
+    def last_scope(self) -> Scope | None:
+        """What the last sync was narrowed to; None when it did not come to its end."""
+        found = self._all(
+            "SELECT outcome, scope FROM sync_runs WHERE mode != 'repair' ORDER BY id DESC LIMIT 1"
+        )
+        if not found or found[0][0] not in FINISHED:
+            return None
+        narrowed = orjson.loads(found[0][1])
+        return Scope(**{name: tuple(what) for name, what in narrowed.items() if isinstance(what, list)})
+
+    def _all(self, sql: str, *values: Any) -> list[Any]:
+        return self._connection.execute(sql, values).fetchall()
+
+    def _column(self, sql: str, *values: Any) -> list[str]:
+        return [row[0] for row in self._connection.execute(sql, values)]
+
+
+def stands(listing: Listing) -> str | tuple[str, str] | None:
+    """The column, or the link, that names a record's parent in this listing.
+
+    The catalog says it of what a record can leave; the parts of a listing that is too long are added here.
+    """
+    if listing.name == "section_tasks":
+        return ("task_projects", "section_gid")
+    return listing.stands
+
+
+@cache
+def _links_of(table: str) -> Links:
+    return next(links for entry in RESOURCES.values() for links in entry.links if links.table == table)
+
+
+def _texts(values: Iterable[str]) -> str:
+    return ", ".join("'" + value.replace("'", "''") + "'" for value in values)
