@@ -9,10 +9,10 @@ import signal
 import sqlite3
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 import click
 import orjson
@@ -20,11 +20,15 @@ import orjson
 from asana_mirror import __version__, config
 from asana_mirror.catalog import RESOURCES
 from asana_mirror.errors import MirrorError, WrongUsage
-from asana_mirror.run import Report, Stop, SyncOptions, sync
+from asana_mirror.run import Report, Show, Stop, SyncOptions, sync
+from asana_mirror.store import check_mirror
 from asana_mirror.times import utc_before
 from asana_mirror.words import Scope
 
 DEFAULT_MIRROR = "asana.db"
+DIFFERENT = 7  # the exit code of a verification that found differences
+
+T = TypeVar("T")
 
 
 class Duration(click.ParamType[float]):
@@ -49,7 +53,41 @@ mirror_argument = click.argument(
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout.")
 port_option = click.option("--port", type=click.IntRange(0, 65535), default=8001, show_default=True)
+workspace_option = click.option(
+    "--workspace", multiple=True, metavar="GID_OR_URL", help="Only this workspace; may be repeated."
+)
 resource_choice = click.Choice([name for name, entry in RESOURCES.items() if entry.path])
+
+
+def asana_options(command: Callable[..., None]) -> Callable[..., None]:
+    """How to reach Asana and what to expect of it, for every command that asks it."""
+    for option in (
+        click.option(
+            "--max-deletes",
+            type=click.IntRange(min=0),
+            help="Let up to this many rows of a table disappear; lifts the mass-deletion guard.",
+        ),
+        click.option(
+            "--max-wait",
+            type=Duration(),
+            default="10m",
+            show_default=True,
+            help="Give up when Asana accepts nothing for this long.",
+        ),
+        click.option(
+            "--requests-per-minute",
+            "--rpm",
+            type=click.FloatRange(min=0),
+            default=1500.0,
+            show_default=True,
+            help="150 on a free domain of Asana; 0: no limit.",
+        ),
+        click.option(
+            "--base-url", envvar="ASANA_BASE_URL", default=config.ASANA_BASE_URL, show_default=True
+        ),
+    ):
+        command = option(command)
+    return command
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -81,32 +119,10 @@ def cli(ctx: click.Context, config_file: Path | None, debug: bool) -> None:
 @cli.command("sync")
 @mirror_argument
 @click.option("--full", is_flag=True, help="Read everything again and reconcile (today every run does).")
-@click.option(
-    "--workspace", multiple=True, metavar="GID_OR_URL", help="Only this workspace; may be repeated."
-)
+@workspace_option
 @click.option("--only", multiple=True, type=resource_choice, help="Only this kind of thing; may be repeated.")
 @click.option("--skip", multiple=True, type=resource_choice, help="Not this kind of thing; may be repeated.")
-@click.option("--base-url", envvar="ASANA_BASE_URL", default=config.ASANA_BASE_URL, show_default=True)
-@click.option(
-    "--requests-per-minute",
-    "--rpm",
-    type=click.FloatRange(min=0),
-    default=1500.0,
-    show_default=True,
-    help="150 on a free domain of Asana; 0: no limit.",
-)
-@click.option(
-    "--max-wait",
-    type=Duration(),
-    default="10m",
-    show_default=True,
-    help="Give up when Asana accepts nothing for this long.",
-)
-@click.option(
-    "--max-deletes",
-    type=click.IntRange(min=0),
-    help="Let up to this many rows of a table disappear; lifts the mass-deletion guard.",
-)
+@asana_options
 @json_option
 def sync_command(
     mirror: Path,
@@ -223,6 +239,67 @@ def purge_command(
         click.echo("A project that Asana still shows to the token comes back with the next sync.")
 
 
+@cli.command("verify")
+@mirror_argument
+@click.option(
+    "--sample",
+    type=click.IntRange(min=0),
+    default=100,
+    show_default=True,
+    help="Records to compare, and tasks whose stories, subtasks and attachments to compare.",
+)
+@click.option("--seed", type=click.IntRange(min=0), help="Choose the same sample again.")
+@click.option("--repair", is_flag=True, help="Read again what differs, then say what is left.")
+@workspace_option
+@asana_options
+@json_option
+@click.pass_context
+def verify_command(
+    ctx: click.Context,
+    mirror: Path,
+    sample: int,
+    seed: int | None,
+    repair: bool,
+    workspace: tuple[str, ...],
+    base_url: str,
+    requests_per_minute: float,
+    max_wait: float,
+    max_deletes: int | None,
+    as_json: bool,
+) -> None:
+    """Compare MIRROR with Asana: who is listed, and a sample of records column by column.
+
+    Nothing is written without --repair. Ends with 7 when there are differences.
+    """
+    check_mirror(mirror, must_exist=True)
+    base_url = config.check_base_url(base_url)
+    options = SyncOptions(
+        mirror=mirror,
+        token=config.access_token(),
+        base_url=base_url,
+        proxy=config.proxy_for(base_url),
+        per_minute=requests_per_minute,
+        max_wait_s=max_wait,
+        max_deletes=max_deletes,
+        scope=Scope(workspaces=tuple(sorted({config.workspace_gid(text) for text in workspace}))),
+    )
+    from asana_mirror.verify import verify
+
+    found = _watched(
+        lambda stop, show: verify(options, sample=sample, seed=seed, repair=repair, stop=stop, show=show)
+    )
+    if as_json:
+        click.echo(orjson.dumps(asdict(found)).decode())
+    else:
+        from rich.console import Console
+
+        from asana_mirror.differences import print_verification
+
+        print_verification(found, Console(width=None if sys.stdout.isatty() else 160))
+    if not found.agrees:
+        ctx.exit(DIFFERENT)
+
+
 @cli.command("serve")
 @mirror_argument
 @click.option("--host", default="127.0.0.1", show_default=True)
@@ -296,12 +373,16 @@ def sandbox_command(
 
 def run_sync(options: SyncOptions) -> Report:
     """One run with progress on stderr; SIGINT and SIGTERM stop it between two pages."""
+    return _watched(lambda stop, show: sync(options, stop=stop, show=show))
+
+
+def _watched(begin: Callable[[Stop, Show], Coroutine[Any, Any, T]]) -> T:
     from asana_mirror.display import progress_shown
 
-    async def work() -> Report:
+    async def work() -> T:
         stop = Stop()
         with _signals(stop), progress_shown() as show:
-            return await sync(options, stop=stop, show=show)
+            return await begin(stop, show)
 
     return asyncio.run(work())
 
