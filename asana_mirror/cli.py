@@ -82,9 +82,7 @@ def asana_options(command: Callable[..., None]) -> Callable[..., None]:
             show_default=True,
             help="150 on a free domain of Asana; 0: no limit.",
         ),
-        click.option(
-            "--base-url", envvar="ASANA_BASE_URL", default=config.ASANA_BASE_URL, show_default=True
-        ),
+        click.option("--base-url", envvar="ASANA_BASE_URL", default=config.ASANA_BASE_URL, show_default=True),
     ):
         command = option(command)
     return command
