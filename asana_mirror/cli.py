@@ -19,7 +19,7 @@ import orjson
 
 from asana_mirror import __version__, config
 from asana_mirror.catalog import RESOURCES
-from asana_mirror.errors import MirrorError, WrongUsage
+from asana_mirror.errors import AsanaUnreachable, MirrorError, WrongUsage
 from asana_mirror.run import Report, Show, Stop, SyncOptions, sync
 from asana_mirror.store import check_mirror
 from asana_mirror.times import utc_before
@@ -287,7 +287,7 @@ def verify_command(
         lambda stop, show: verify(options, sample=sample, seed=seed, repair=repair, stop=stop, show=show)
     )
     if as_json:
-        click.echo(orjson.dumps(asdict(found)).decode())
+        click.echo(orjson.dumps({"agrees": found.agrees, **asdict(found)}).decode())
     else:
         from rich.console import Console
 
@@ -296,6 +296,8 @@ def verify_command(
         print_verification(found, Console(width=None if sys.stdout.isatty() else 160))
     if not found.agrees:
         ctx.exit(DIFFERENT)
+    if found.given_up:
+        raise AsanaUnreachable(f"{found.given_up} things could not be compared: Asana failed again and again.")
 
 
 @cli.command("serve")
