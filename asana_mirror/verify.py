@@ -82,6 +82,7 @@ class Verification:
     differences: list[Difference] = field(default_factory=list)
     lag: list[Difference] = field(default_factory=list)
     not_compared: list[NotCompared] = field(default_factory=list)
+    given_up: int = 0  # of these: because Asana failed again and again, not because it refused
     repair: Repair | None = None
 
     @property
@@ -260,7 +261,7 @@ class Checking:
         except CarryOnWithout as refusal:
             self._leave_out(step.key, refusal.status, str(refusal))
         except GaveUp as trouble:
-            self._leave_out(step.key, trouble.status, str(trouble))
+            self._give_up(step.key, trouble)
         return None
 
     async def _walk(self, step: Step) -> list[str]:
@@ -294,7 +295,7 @@ class Checking:
             self._note_refused(resource, gid, refusal)
             return
         except GaveUp as trouble:
-            self._leave_out(path.format(gid=gid), trouble.status, str(trouble))
+            self._give_up(path.format(gid=gid), trouble)
             return
         batch = rows.erasure.batch(decode(entry, [answer.content], fills=rows.fills(resource, gid)))
         for record in batch.undecoded:
@@ -323,6 +324,10 @@ class Checking:
         self._told.update(compared.differences, compared.lag)
         if new:
             self.wrong.add(check, new)
+
+    def _give_up(self, what: str, trouble: GaveUp) -> None:
+        self.found.given_up += 1
+        self._leave_out(what, trouble.status, str(trouble))
 
     def _leave_out(self, what: str, status: int | None, message: str) -> None:
         self.found.not_compared.append(NotCompared(what, status, message))
