@@ -167,14 +167,17 @@ class Asana:
                 wait_s = trouble.retry_after_s or 0.0
                 if trouble.retry_after_s is None or tries > 1:  # told to come back at once, again and again
                     wait_s = max(wait_s, backoff_s(tries - 1, self._randomness))
-                self._end_patience(trouble, wait_s)
-                if trouble.retry_after_s is not None or isinstance(trouble, RateLimited):
+                told = trouble.retry_after_s is not None or isinstance(trouble, RateLimited)
+                over = self._patience_is_over(trouble, wait_s)
+                if (over or tries >= TRIES) and not told and await self._answers_others():
+                    raise GaveUp(str(trouble), status=trouble.status) from trouble
+                if over:
+                    raise self._unreachable(trouble, wait_s) from trouble
+                if told:
                     self._pace.pause(
                         time.monotonic(), wait_s
                     )  # Asana said when: that holds for every request
                     continue
-                if tries >= TRIES and await self._answers_others():
-                    raise GaveUp(str(trouble), status=trouble.status) from trouble
                 self._waited_to_try_again_s += wait_s
                 await asyncio.sleep(wait_s)
 
@@ -216,21 +219,21 @@ class Asana:
             self.changes[change] += 1
             self.changed_endpoints.setdefault(change, wire.endpoint_of(path))
 
-    def _end_patience(self, trouble: WaitAndRepeat, next_wait_s: float) -> None:
-        """Raise AsanaUnreachable where waiting any longer is more than the user allows."""
+    def _patience_is_over(self, trouble: WaitAndRepeat, next_wait_s: float) -> bool:
+        """Whether waiting any longer is more than the user allows."""
         since = self._began if self._last_success is None else self._last_success
-        without_success_s = time.monotonic() - since
         patience_s = self._max_wait_s
         if self._last_success is None and trouble.status is None:
             patience_s = min(patience_s, FIRST_CONTACT_S)
-        if without_success_s + next_wait_s <= patience_s:
-            return
+        return time.monotonic() - since + next_wait_s > patience_s
+
+    def _unreachable(self, trouble: WaitAndRepeat, next_wait_s: float) -> AsanaUnreachable:
         if isinstance(trouble, RateLimited):
-            raise AsanaUnreachable(
+            return AsanaUnreachable(
                 f"Asana's quota is used up; it asks to wait {next_wait_s:.0f} s, longer than --max-wait allows.",
                 hint="What was read is kept. Run the same command again later to go on.",
-            ) from trouble
-        raise AsanaUnreachable(f"Asana at {self._base_url} gives no answer: {trouble}") from trouble
+            )
+        return AsanaUnreachable(f"Asana at {self._base_url} gives no answer: {trouble}")
 
 
 def _paged(params: Mapping[str, str]) -> wire.Paged:
