@@ -19,6 +19,7 @@ from asana_mirror.erasure import PEOPLE, Erasure
 from asana_mirror.store.absence import standing_on
 from asana_mirror.store.purged import PurgedPeople
 from asana_mirror.store.search import Search
+from asana_mirror.words import UndecodedRecord
 
 _AT_ONCE = 1000  # rows looked at between two reads
 _READERS_MAY_TAKE_MS = 5000
@@ -229,16 +230,24 @@ class Purging:
 
     def _take_out_of_state(self, erasure: Erasure) -> None:
         """Records that did not fit their table, and what Asana said when it refused something."""
-        for table, text in (
-            ("sync_undecoded", "record"),
-            ("sync_undecoded", "error"),
-            ("sync_problems", "message"),
-        ):
-            for rowid, said in self._db.execute(f"SELECT rowid, {text} FROM {table}").fetchall():
-                left = erasure.json(said) if text == "record" else erasure.text(said)
-                if left != said:
-                    self._db.execute(f"UPDATE {table} SET {text} = ? WHERE rowid = ?", [left, rowid])
-                    self.erased.rewritten[table] += 1
+        columns = "resource, gid, error, record"
+        for row in self._db.execute(f"SELECT {columns} FROM sync_undecoded").fetchall():
+            before = UndecodedRecord(*row)
+            after = erasure.undecoded(before)
+            if after is None:
+                self._delete("sync_undecoded", "resource = ? AND gid = ?", *row[:2])
+            elif after != before:
+                self._db.execute(
+                    "UPDATE sync_undecoded SET error = ?, record = ? WHERE resource = ? AND gid = ?",
+                    [after.error, after.record, *row[:2]],
+                )
+                self.erased.rewritten["sync_undecoded"] += 1
+        for listing, message in self._db.execute("SELECT listing, message FROM sync_problems").fetchall():
+            if erasure.text(message) != message:
+                self._db.execute(
+                    "UPDATE sync_problems SET message = ? WHERE listing = ?", [erasure.text(message), listing]
+                )
+                self.erased.rewritten["sync_problems"] += 1
 
     # -- what goes
 
@@ -261,13 +270,13 @@ class Purging:
         """A link goes with its owner; with its other end only where that is a project purged by name."""
         for resource in RESOURCES.values():
             for links in resource.links:
-                self._delete_link_rows(links.table, f"{links.owner} IN ({_DOOMED} '{resource.name}')")
+                self._delete(links.table, f"{links.owner} IN ({_DOOMED} '{resource.name}')")
         for table, column, other in self._foreign_keys:
             if other == "projects" and table not in RESOURCES:
                 for gid in self._projects:
-                    self._delete_link_rows(table, f"{column} = ?", gid)
+                    self._delete(table, f"{column} = ?", gid)
 
-    def _delete_link_rows(self, table: str, condition: str, *parameters: str) -> None:
+    def _delete(self, table: str, condition: str, *parameters: str) -> None:
         done = self._db.execute(f"DELETE FROM {table} WHERE {condition}", list(parameters))
         self.erased.deleted[table] += done.rowcount
 

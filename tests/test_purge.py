@@ -1,0 +1,701 @@
+"""What was purged is in no byte of the files, stays away, and takes nothing else with it."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from truth import differences, living, unsound
+from worlds import Mirrored, Rewriter, mirror, mirrored, row, rows, value, write
+
+from asana_mirror.erasure import Erasure, Purged, traces_of
+from asana_mirror.errors import MirrorBusy, WrongUsage
+from asana_mirror.purge import PurgeOptions, PurgeReport, purge
+from asana_mirror.sandbox import World, create_app, generate
+from asana_mirror.store import hold, purging
+
+NAME = "Zoë O'Quill"
+EMAIL = "zoe.o@quillandsons.example"
+SAID = "my knee aches whenever it rains"
+WORDS = ("text", "html_text", "previews", "sticker_name")
+FAR_FUTURE = "2999-01-01T00:00:00.000Z"
+
+
+def go_on(report: PurgeReport) -> None:
+    """Nothing is asked."""
+
+
+def purged(path: Path, **what: Any) -> PurgeReport:
+    return purge(PurgeOptions(path, **what), agreed=go_on)
+
+
+def remains_of(path: Path, *traces: str) -> list[str]:
+    """Which of these are still somewhere in the files, in any case."""
+    content = b"".join(file.read_bytes() for file in path.parent.glob(f"{path.name}*"))
+    text = content.decode(errors="ignore").casefold()
+    return [trace for trace in traces if trace.casefold() in text]
+
+
+def somebody(world: World) -> str:
+    """A user who is not the one behind the token."""
+    return list(world.members[world.workspaces[0]])[2]
+
+
+@dataclass
+class Office(Mirrored):
+    """A world in which Zoë has said and done much, and others have spoken of her."""
+
+    zoe: str
+    planted: set[tuple[str, str]]  # (table, gid) of what others wrote about her
+
+    @property
+    def traces(self) -> tuple[str, ...]:
+        return NAME, "quill", EMAIL, SAID, f"photos.example/{self.zoe}"
+
+
+def _rename(world: World, gid: str) -> None:
+    world.records[gid] |= {"name": NAME, "email": EMAIL}
+
+
+def _review(world: World, people: list[str]) -> None:
+    """Name people in a people field, which a story then tells."""
+    for task in world.iter_records("tasks"):
+        for field in task["custom_fields"]:
+            if field.get("people_value"):
+                world.set_custom_field(task["gid"], field["gid"], people)
+                return
+
+
+def _plant(world: World, app: Any, zoe: str) -> set[tuple[str, str]]:
+    tasks = sorted(world.reachable_tasks())
+    project = next(world.iter_records("projects"))["gid"]
+    world.admit("zoe", zoe)
+    her_own = SimpleNamespace(token=world.tokens["zoe"])
+    write(her_own, app, "POST", "/tasks", name="hers", workspace=world.workspaces[0], assignee=zoe)  # type: ignore[arg-type]
+    write(world, app, "PUT", f"/tasks/{tasks[0]}", assignee=zoe)
+    _review(world, [zoe])
+    write(world, app, "POST", f"/tasks/{tasks[1]}/addFollowers", followers=[zoe])
+    shared = next(g for g in tasks if world.visible(world.tokens["zoe"], g))
+    write(her_own, app, "POST", f"/tasks/{shared}/stories", text=SAID)  # type: ignore[arg-type]
+    about = [
+        write(
+            world, app, "PUT", f"/tasks/{tasks[2]}", name=f"{NAME}'s list", notes=f"Call zoë o'quill: {EMAIL}"
+        ),
+        write(world, app, "PUT", f"/projects/{project}", notes=f"Led by {NAME}."),
+        write(world, app, "POST", f"/tasks/{tasks[3]}/stories", text=f"Ask {NAME}, the lighthouse is hers"),
+    ]
+    renames = [
+        record["gid"] for record in world.iter_records("stories") if NAME in str(record.get("new_name"))
+    ]
+    return {(f"{r['resource_type'].removesuffix('y')}ies"[:-3] + "s", r["gid"]) for r in about[:2]} | {
+        ("stories", gid) for gid in (about[2]["gid"], *renames)
+    }
+
+
+@pytest.fixture(scope="module")
+def mirrored_office(tmp_path_factory: pytest.TempPathFactory) -> Office:
+    world = generate(71, 120, stories_per_task=4.0)
+    app, zoe = create_app(world), somebody(world)
+    _rename(world, zoe)
+    planted = _plant(world, app, zoe)
+    office = Office(world, app, tmp_path_factory.mktemp("office") / "mirror.db", zoe, planted)
+    office.sync()
+    return office
+
+
+@pytest.fixture
+def office(mirrored_office: Office, tmp_path: Path) -> Office:
+    """With a mirror of its own; the world is everyone's and stays as it is."""
+    path = tmp_path / "mirror.db"
+    shutil.copy(mirrored_office.path, path)
+    return Office(
+        mirrored_office.world, mirrored_office.app, path, mirrored_office.zoe, mirrored_office.planted
+    )
+
+
+# -- a person -----------------------------------------------------------------------------------------
+
+
+def test_before_a_purge_there_is_much_to_find(office: Office) -> None:
+    assert remains_of(office.path, *office.traces) == list(office.traces)
+    assert len(rows(office.path, "SELECT 1 FROM stories WHERE created_by_gid = ?", office.zoe)) > 10
+    assert value(
+        office.path, "SELECT count(*) FROM task_custom_fields WHERE people_gids LIKE ?", f"%{office.zoe}%"
+    )
+    assert value(office.path, "SELECT count(*) FROM stories WHERE new_people_value LIKE ?", f"%{office.zoe}%")
+
+
+def test_of_a_purged_person_no_byte_is_left(office: Office) -> None:
+    report = purged(office.path, people=[[office.zoe]])
+
+    assert remains_of(office.path, *office.traces) == []
+    assert unsound(office.path) == []
+    assert report.people == [office.zoe]
+    assert report.deleted["users"] == 1
+    assert dict(row(office.path, "actors", office.zoe)) == {"gid": office.zoe, "type": None, "name": None}
+
+
+def test_the_work_of_a_purged_person_stays(office: Office) -> None:
+    before = {
+        table: set(living(office.path, table)) for table in ("tasks", "stories", "attachments", "projects")
+    }
+    assigned = value(office.path, "SELECT count(*) FROM tasks WHERE assignee_gid = ?", office.zoe)
+    purged(office.path, people=[[office.zoe]])
+
+    assert {table: set(living(office.path, table)) for table in before} == before
+    assert value(office.path, "SELECT count(*) FROM tasks WHERE assignee_gid = ?", office.zoe) == assigned > 0
+
+
+def test_search_finds_nothing_of_a_purged_person_and_still_finds_the_rest(office: Office) -> None:
+    def found(word: str) -> int:
+        return len(rows(office.path, "SELECT rowid FROM stories_fts WHERE stories_fts MATCH ?", word))
+
+    assert (found("knee"), found("quill") > 0, found("lighthouse")) == (1, True, 1)
+    rest = value(office.path, "SELECT count(*) FROM stories_fts WHERE stories_fts MATCH 'decide'")
+    hers = "SELECT count(*) FROM stories WHERE text LIKE '%decide%' AND created_by_gid = ?"
+    rest -= value(office.path, hers, office.zoe)
+    purged(office.path, people=[[office.zoe]])
+
+    assert (found("knee"), found("quill"), found("lighthouse")) == (0, 0, 1)
+    assert found("decide") == rest > 0
+    ((text,),) = rows(
+        office.path,
+        "SELECT text FROM stories WHERE rowid IN (SELECT rowid FROM stories_fts('lighthouse'))",
+    )
+    assert text == "Ask [purged], the lighthouse is hers"
+
+
+def _tells_of(story: dict[str, Any], gid: str) -> bool:
+    people = [story.get(field) for field in ("created_by", "assignee", "follower")]
+    people += [*(story.get("old_people_value") or ()), *(story.get("new_people_value") or ())]
+    return any(person is not None and person["gid"] == gid for person in people)
+
+
+def _about_her(office: Office) -> set[tuple[str, str, str]]:
+    """(table, key, column) of all that may differ from Asana once she is purged."""
+    world, zoe = office.world, office.zoe
+    found = set()
+    for story in world.iter_records("stories"):
+        if _tells_of(story, zoe):
+            found |= {("stories", story["gid"], c) for c in (*WORDS, "old_people_value", "new_people_value")}
+    for task in world.iter_records("tasks"):
+        for field in task["custom_fields"]:
+            if any(person["gid"] == zoe for person in field.get("people_value") or ()):
+                found.add(("task_custom_fields", (task["gid"], field["gid"]), "display_value"))
+    for table, gid in office.planted:
+        columns = ("name", "notes", "html_notes", "old_name", "new_name", "text", "html_text")
+        found |= {(table, gid, column) for column in columns}
+    return found
+
+
+def test_the_next_sync_changes_nothing_and_all_else_is_still_equal_to_asana(office: Office) -> None:
+    purged(office.path, people=[[office.zoe]])
+    report = office.sync()
+
+    assert (report.rows_inserted, report.rows_updated, report.rows_deleted) == (0, 0, 0)
+    assert remains_of(office.path, *office.traces) == []
+    about_her = _about_her(office)
+    memberships = [
+        m["gid"] for m in office.world.iter_records("team_memberships") if m["user"]["gid"] == office.zoe
+    ]
+    lines = differences(office.world, office.path, besides=lambda *place: place in about_her)
+    left = [
+        line
+        for line in lines
+        if not (line.endswith("only in Asana") and any(gid in line for gid in (office.zoe, *memberships)))
+        and not line.startswith(f"actors {office.zoe}: Asana user")
+    ]
+    assert left == []
+    assert len(lines) > len(left)
+
+
+def test_a_first_sync_anew_of_what_was_purged_leaves_the_person_out(office: Office) -> None:
+    """Rows that come as new are written by the same rule as rows that stood there."""
+    purged(office.path, people=[[office.zoe]])
+    with closing(sqlite3.connect(office.path)) as db, db:
+        db.execute("DELETE FROM task_likes")
+        db.execute("DELETE FROM story_likes")
+        db.execute(
+            "DELETE FROM stories WHERE story_gid IS NULL AND gid NOT IN (SELECT story_gid FROM stories "
+            "WHERE story_gid IS NOT NULL)"
+        )
+    assert office.sync().rows_inserted > 100
+    assert remains_of(office.path, *office.traces) == []
+    assert unsound(office.path) == []
+
+
+def test_new_comments_of_a_purged_person_come_without_their_words(tmp_path: Path) -> None:
+    world = generate(72, 40)
+    both = mirrored(tmp_path, world)
+    zoe = somebody(world)
+    purged(both.path, people=[[zoe]])
+    world.admit("zoe", zoe)
+    task = next(gid for gid in sorted(world.reachable_tasks()) if world.visible(world.tokens["zoe"], gid))
+    her_own = SimpleNamespace(token=world.tokens["zoe"])
+    story = write(her_own, both.app, "POST", f"/tasks/{task}/stories", text=SAID)["gid"]  # type: ignore[arg-type]
+    both.write("POST", f"/tasks/{task}/addFollowers", followers=[zoe])
+    both.sync()
+
+    found = both.row("stories", story)
+    assert (found["text"], found["created_by_gid"], found["type"]) == (None, zoe, "comment")
+    assert rows(both.path, "SELECT 1 FROM task_followers WHERE actor_gid = ?", zoe) == []
+    assert remains_of(both.path, SAID, world.records[zoe]["name"], world.records[zoe]["email"]) == []
+
+
+def test_a_record_that_does_not_fit_brings_nobody_back(office: Office) -> None:
+    spoiled = []
+
+    def change(path: str, envelope: dict[str, Any]) -> None:
+        for record in envelope["data"] if path.endswith("/stories") else ():
+            record["num_likes"] = f"{NAME} and others"
+            spoiled.append(record["gid"])
+
+    purged(office.path, people=[[office.zoe]])
+    mirror(office.world, office.path, Rewriter(office.app, change))
+
+    assert value(office.path, "SELECT count(*) FROM sync_undecoded") == len(spoiled) > 100
+    assert remains_of(office.path, *office.traces) == []
+    purged(office.path, people=[[office.zoe]])
+    assert remains_of(office.path, *office.traces) == []
+
+
+def test_records_that_did_not_fit_are_purged_too(office: Office) -> None:
+    record = json.dumps({"gid": "7", "created_by": {"gid": office.zoe, "name": "Z."}, "text": SAID})
+    with closing(sqlite3.connect(office.path)) as db, db:
+        db.execute(
+            "INSERT INTO sync_undecoded (resource, gid, listing, error, record, since, last_seen_at) "
+            "VALUES ('stories', '7', '/x', ?, ?, '', ''), ('users', ?, '/x', '', ?, '', '')",
+            [f"num_likes is {NAME!r}", record, office.zoe, record],
+        )
+    purged(office.path, people=[[office.zoe]])
+    ((left,),) = rows(office.path, "SELECT record FROM sync_undecoded")
+    assert json.loads(left) == {"gid": "7"}
+    assert remains_of(office.path, *office.traces) == []
+
+
+def test_a_person_may_be_purged_twice(office: Office) -> None:
+    purged(office.path, people=[[office.zoe]])
+    again = purged(office.path, people=[[office.zoe]])
+
+    assert (again.deleted, again.emptied, again.rewritten) == ({}, {}, {})
+    office.sync()
+    assert remains_of(office.path, *office.traces) == []
+
+
+# -- texts --------------------------------------------------------------------------------------------
+
+SALT = "00" * 16
+TEXTS = {
+    "Ask Zoë O'Quill.": "Ask [purged].",
+    "ZOË O’QUILL's": "[purged]'s",
+    "Zoe\u0308 O'Quill": "[purged]",
+    "<b>Zo\u00eb O&#x27;Quill</b>": "<b>[purged]</b>",
+    f"<{EMAIL}>": "<[purged]>",
+    "Zoë, or O'Quill": "Zoë, or O'Quill",
+    "Zoëlle O'Quill": "Zoëlle O'Quill",
+    '<a data-asana-gid="7" href="#">@Zo</a> <a data-asana-gid="8">@Bo</a>': (
+        '<a data-asana-gid="7" href="#">[purged]</a> <a data-asana-gid="8">@Bo</a>'
+    ),
+    "山田太郎さんに聞く": "[purged]さんに聞く",
+    "I will ask Will.": "I will ask [purged].",
+    "": "",
+}
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_texts_lose_names_in_whatever_spelling(text: str) -> None:
+    traces = traces_of([NAME, EMAIL, "山田太郎", "Will"], SALT)
+    assert Erasure([Purged("7", SALT, traces)]).text(text) == TEXTS[text]
+
+
+def test_what_is_remembered_holds_no_name(office: Office) -> None:
+    purged(office.path, people=[[office.zoe]])
+    ((salt, traces),) = rows(office.path, "SELECT salt, traces FROM sync_purged")
+    assert len(salt) == 32
+    assert sorted(words for words, _ in json.loads(traces)) == [3, 4, 4]
+
+
+def test_a_namesake_keeps_the_name(tmp_path: Path) -> None:
+    world = generate(73, 20)
+    one, other = list(world.members[world.workspaces[0]])[1:3]
+    world.records[one]["name"] = world.records[other]["name"] = NAME
+    both = mirrored(tmp_path, world)
+    purged(both.path, people=[[one]])
+    both.sync()
+
+    assert both.row("users", other)["name"] == both.row("actors", other)["name"] == NAME
+    assert both.row("actors", one)["name"] is None
+
+
+# -- a project ----------------------------------------------------------------------------------------
+
+
+def _only_in(path: Path, project: str) -> tuple[set[str], set[str]]:
+    """Tasks that live in this project alone, with what they are subtasks of; and those that live elsewhere too."""
+    parents = {r["gid"]: r["parent_gid"] for r in rows(path, "SELECT gid, parent_gid FROM tasks")}
+    homes: dict[str, set[str]] = {gid: set() for gid in parents}
+    for link in rows(path, "SELECT * FROM task_projects"):
+        homes[link["task_gid"]].add(link["project_gid"])
+
+    def alone(gid: str) -> bool:
+        own = homes[gid] == {project} or (not homes[gid] and parents[gid] is not None)
+        return own and (parents[gid] is None or alone(parents[gid]))
+
+    here = {gid for gid in parents if alone(gid)}
+    return here, {gid for gid, found in homes.items() if project in found} - here
+
+
+def _largest_project(path: Path) -> str:
+    return str(value(path, "SELECT project_gid FROM task_projects GROUP BY 1 ORDER BY count(*) DESC LIMIT 1"))
+
+
+def test_a_purged_project_takes_along_what_lives_nowhere_else(office: Office) -> None:
+    project = _largest_project(office.path)
+    before = set(living(office.path, "tasks"))
+    alone, elsewhere_too = _only_in(office.path, project)
+    purged(office.path, projects=[[project]])
+
+    tasks = set(living(office.path, "tasks"))
+    assert before - tasks == alone
+    assert elsewhere_too
+    for table, column in (("stories", "target_gid"), ("attachments", "parent_gid")):
+        assert not {r[0] for r in rows(office.path, f"SELECT {column} FROM {table}")} & {project, *alone}
+    for table in (
+        "sections",
+        "custom_field_settings",
+        "task_projects",
+        "project_members",
+        "project_followers",
+    ):
+        assert rows(office.path, f"SELECT 1 FROM {table} WHERE project_gid = ?", project) == []
+    left = office.row("projects", project)
+    assert left is None or {left[column] for column in left.keys() if column != "gid"} == {None}  # noqa: SIM118
+    assert unsound(office.path) == []
+
+
+def test_a_purged_project_that_asana_shows_comes_back_whole(office: Office) -> None:
+    purged(office.path, projects=[[_largest_project(office.path)]])
+    assert differences(office.world, office.path) != []
+    office.sync()
+    assert differences(office.world, office.path) == []
+    assert unsound(office.path) == []
+
+
+def test_a_purged_project_that_is_gone_in_asana_stays_away(tmp_path: Path) -> None:
+    both = mirrored(tmp_path, generate(74, 60))
+    project = _largest_project(both.path)
+    name = f"Project {project} ☂"
+    both.write("PUT", f"/projects/{project}", name=name)
+    both.sync()
+    both.write("DELETE", f"/projects/{project}")
+    both.sync(max_deletes=1000)
+    assert not both.is_alive("projects", project)
+    assert both.row("projects", project)["name"] == name
+    alone = _only_in(both.path, project)[0] - set(living(both.path, "tasks"))
+
+    purged(both.path, projects=[[project]])
+    both.sync()
+
+    assert alone
+    read = {r["gid"] for r in rows(both.path, "SELECT gid FROM tasks WHERE _synced_at IS NOT NULL")}
+    assert not alone & read
+    assert rows(both.path, "SELECT gid FROM projects WHERE gid = ? AND _synced_at NOTNULL", project) == []
+    assert differences(both.world, both.path) == []
+
+
+# -- tombstones ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def graveyard(tmp_path: Path) -> tuple[Mirrored, str, str]:
+    """A mirror with an old tombstone that a living story refers to, and a young one."""
+    both = mirrored(tmp_path, generate(75, 80, stories_per_task=8.0))
+    story = "SELECT target_gid, dependency_gid FROM stories WHERE dependency_gid IS NOT NULL"
+    living_one, old = rows(both.path, f"{story} AND dependency_gid <> target_gid LIMIT 1")[0]
+    young = next(gid for gid in sorted(living(both.path, "tasks")) if gid not in (living_one, old))
+    for gid in (old, young):
+        both.write("PUT", f"/tasks/{gid}", name=f"grave {gid}")
+    both.sync()
+    for gid in (old, young):
+        both.write("DELETE", f"/tasks/{gid}")
+    both.sync()
+    with closing(sqlite3.connect(both.path)) as db, db:
+        db.execute("UPDATE tasks SET _deleted_at = '2020-01-01T00:00:00.000Z' WHERE gid = ?", [old])
+    return both, old, young
+
+
+def test_old_tombstones_go_and_young_ones_stay(graveyard: tuple[Mirrored, str, str]) -> None:
+    both, old, young = graveyard
+    report = purged(both.path, tombstones_before="2024-01-01T00:00:00.000Z")
+
+    assert remains_of(both.path, f"grave {old}") == []
+    assert remains_of(both.path, f"grave {young}") != []
+    assert both.row("tasks", young)["_deleted_at"] is not None
+    assert rows(both.path, "SELECT 1 FROM stories WHERE target_gid = ?", old) == []
+    assert report.deleted["stories"] > 0
+    assert unsound(both.path) == []
+    assert differences(both.world, both.path) == []
+    both.sync()
+    assert differences(both.world, both.path) == []
+
+
+def test_a_tombstone_that_living_rows_refer_to_becomes_a_nameless_stub(
+    graveyard: tuple[Mirrored, str, str],
+) -> None:
+    both, old, _ = graveyard
+    report = purged(both.path, tombstones_before=FAR_FUTURE)
+
+    left = both.row("tasks", old)
+    assert {left[column] for column in left.keys() if column != "gid"} == {None}  # noqa: SIM118
+    assert report.emptied["tasks"] >= 1
+    assert rows(both.path, "SELECT 1 FROM tombstones") == []
+
+
+def test_who_left_keeps_a_name_only_where_others_refer_to_them(tmp_path: Path) -> None:
+    world = generate(76, 60)
+    both = mirrored(tmp_path, world)
+    zoe = somebody(world)
+    email = world.records[zoe]["email"]
+    world.leave(zoe)
+    both.sync()
+    assert not both.is_alive("users", zoe)
+    purged(both.path, tombstones_before=FAR_FUTURE)
+
+    assert both.row("users", zoe) is None
+    assert both.row("actors", zoe)["name"] == world.records[zoe]["name"]
+    assert remains_of(both.path, email) == []
+    assert unsound(both.path) == []
+
+
+# -- together, and in between -------------------------------------------------------------------------
+
+
+def test_all_three_at_once(graveyard: tuple[Mirrored, str, str]) -> None:
+    both, old, young = graveyard
+    zoe = somebody(both.world)
+    project = _largest_project(both.path)
+    report = purged(both.path, people=[[zoe]], projects=[[project]], tombstones_before=FAR_FUTURE)
+
+    assert (report.people, report.projects) == ([zoe], [project])
+    graves = (f"grave {old}", f"grave {young}")
+    assert remains_of(both.path, *graves, both.world.records[zoe]["email"]) == []
+    assert unsound(both.path) == []
+    both.sync()
+    assert both.world.reachable_tasks() == set(living(both.path, "tasks"))
+
+
+@pytest.mark.parametrize("what", ["people", "projects"])
+def test_an_unknown_gid_changes_nothing(office: Office, what: str) -> None:
+    before = office.path.read_bytes()
+    with pytest.raises(WrongUsage) as told:
+        purged(office.path, **{what: [["999"]], "tombstones_before": FAR_FUTURE})
+    assert "999" in str(told.value)
+    assert told.value.hint
+    assert office.path.read_bytes() == before
+
+
+def test_a_purge_that_is_called_off_changes_nothing(office: Office) -> None:
+    def refuse(report: PurgeReport) -> None:
+        assert report.deleted["users"] == 1
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        purge(PurgeOptions(office.path, people=[[office.zoe]]), agreed=refuse)
+    assert differences(office.world, office.path) == []
+    assert unsound(office.path) == []
+
+
+def test_what_was_said_beforehand_is_what_is_done(office: Office) -> None:
+    said = []
+    report = purge(
+        PurgeOptions(office.path, people=[[office.zoe]]), agreed=lambda plan: said.append(dict(plan.deleted))
+    )
+    assert said == [report.deleted]
+    assert NAME not in str(report)
+
+
+def test_a_reader_that_keeps_old_pages_is_told_of(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(purging, "_READERS_MAY_TAKE_MS", 50)
+    with closing(sqlite3.connect(office.path, isolation_level=None)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM tasks").fetchone()
+        with pytest.raises(MirrorBusy, match="another program reads"):
+            purged(office.path, people=[[office.zoe]])
+    office.sync()
+    assert remains_of(office.path, *office.traces) == []
+
+
+DYING = """
+import os, signal, sqlite3, sys
+from pathlib import Path
+from asana_mirror.purge import PurgeOptions, purge
+left, connect = int(sys.argv[3]), sqlite3.connect
+def count(sql):
+    global left
+    left -= 1
+    if not left:
+        os.kill(os.getpid(), signal.SIGKILL)
+def dying(*arguments, **options):
+    connection = connect(*arguments, **options)
+    connection.set_trace_callback(count)
+    return connection
+sqlite3.connect = dying
+purge(PurgeOptions(Path(sys.argv[1]), people=((sys.argv[2],),)), agreed=lambda report: None)
+print(-left)
+"""
+
+
+def _die(path: Path, gid: str, after: int) -> subprocess.CompletedProcess[str]:
+    """A purge in a process that is killed before its n-th statement; 0: never."""
+    arguments = [sys.executable, "-c", DYING, str(path), gid, str(after)]
+    return subprocess.run(arguments, capture_output=True, text=True, timeout=60)
+
+
+def test_killed_in_the_middle_all_is_erased_or_nothing(office: Office) -> None:
+    whole = office.path.read_bytes()
+    statements = int(_die(office.path, office.zoe, 0).stdout)
+    outcomes = set()
+    for after in (
+        statements // 4,
+        statements // 2,
+        statements - 60,
+        statements - 20,
+        statements - 8,
+        statements - 2,
+    ):
+        for file in office.path.parent.glob(f"{office.path.name}*"):
+            file.unlink()
+        office.path.write_bytes(whole)
+        assert _die(office.path, office.zoe, after).returncode == -signal.SIGKILL
+        assert unsound(office.path, search=False) == []
+        erased = value(office.path, "SELECT count(*) FROM sync_purged") == 1
+        outcomes.add(erased)
+        if erased:
+            assert remains_of(office.path, *office.traces) in ([], list(office.traces))  # the WAL waits
+            assert value(office.path, "SELECT count(*) FROM users WHERE gid = ?", office.zoe) == 0
+            assert value(office.path, "SELECT count(*) FROM stories WHERE text LIKE '%quill%'") == 0
+        else:
+            assert differences(office.world, office.path) == []
+        purged(office.path, people=[[office.zoe]])
+        assert remains_of(office.path, *office.traces) == []
+        assert unsound(office.path) == []
+    assert outcomes == {False, True}
+
+
+# -- the command --------------------------------------------------------------------------------------
+
+
+def command(path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "asana_mirror", "purge", str(path), *arguments],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        cwd=path.parent,
+    )
+
+
+def assert_refused(done: subprocess.CompletedProcess[str], exit_code: int) -> None:
+    assert done.returncode == exit_code, done.stderr
+    sentence, hint = done.stderr.strip().splitlines()
+    assert sentence.startswith("asana-mirror: ")
+    assert hint.startswith("  hint: ")
+    assert done.stdout == ""
+
+
+def test_without_a_terminal_it_must_be_told_yes(office: Office) -> None:
+    before = office.path.read_bytes()
+    done = command(office.path, "--person", office.zoe)
+    assert_refused(done, 2)
+    assert "--yes" in done.stderr
+    assert office.path.read_bytes() == before
+
+
+def test_it_says_what_it_does_and_reports_to_programs(office: Office) -> None:
+    address = f"https://app.asana.com/1/{office.world.workspaces[0]}/profile/{office.zoe}"
+    project = _largest_project(office.path)
+    task = value(office.path, "SELECT task_gid FROM task_projects WHERE project_gid = ?", project)
+    place = f"https://app.asana.com/1/{office.world.workspaces[0]}/project/{project}/task/{task}?focus=true"
+    done = command(office.path, "--person", address, "--project", place, "--yes", "--json")
+
+    assert done.returncode == 0, done.stderr
+    assert "1 users" in done.stderr
+    report = json.loads(done.stdout)
+    assert (report["people"], report["projects"]) == ([office.zoe], [project])
+    assert report["rewritten"]["stories"] > 10
+    assert NAME not in done.stdout + done.stderr
+    assert remains_of(office.path, *office.traces) == []
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["--person", "999"],
+        ["--project", "999"],
+        ["--person", "https://example.com/0/123"],
+        ["--project", "the big one"],
+        ["--tombstones-older-than", "soon"],
+    ],
+)
+def test_what_it_cannot_do_is_one_sentence_and_one_hint(office: Office, arguments: list[str]) -> None:
+    before = office.path.read_bytes()
+    assert_refused(command(office.path, "--yes", *arguments), 2)
+    assert office.path.read_bytes() == before
+
+
+def test_it_says_that_a_project_comes_back(office: Office) -> None:
+    done = command(office.path, "--project", _largest_project(office.path), "--yes")
+    assert done.returncode == 0, done.stderr
+    assert "comes back with the next sync" in done.stdout
+
+
+def test_a_config_file_names_the_mirror_but_nobody_to_purge(office: Office) -> None:
+    config = office.path.parent / "asana-mirror.toml"
+    config.write_text(f'[purge]\nperson = ["{office.zoe}"]\n')
+    assert_refused(command(office.path, "--yes"), 2)
+    config.unlink()
+    assert differences(office.world, office.path) == []
+
+
+def test_a_mirror_that_a_run_holds_is_left_alone(office: Office) -> None:
+    before = office.path.read_bytes()
+    with hold(office.path):
+        assert_refused(command(office.path, "--person", office.zoe, "--yes"), 5)
+    assert office.path.read_bytes() == before
+
+
+def test_there_must_be_a_mirror(tmp_path: Path) -> None:
+    assert_refused(command(tmp_path / "none.db", "--person", "1", "--yes"), 2)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("answer", "exit_code"), [("n\n", 130), ("y\n", 0)])
+def test_on_a_terminal_it_asks(office: Office, answer: str, exit_code: int) -> None:
+    ours, theirs = pty.openpty()
+    os.write(ours, answer.encode())
+    done = subprocess.run(
+        [sys.executable, "-m", "asana_mirror", "purge", str(office.path), "--person", office.zoe],
+        stdin=theirs,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    os.close(ours)
+    os.close(theirs)
+    assert done.returncode == exit_code, done.stderr
+    assert "1 users" in done.stderr
+    assert bool(remains_of(office.path, NAME)) is (answer == "n\n")
