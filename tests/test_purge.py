@@ -85,6 +85,8 @@ def _plant(world: World, app: Any, zoe: str) -> set[tuple[str, str]]:
     her_own = SimpleNamespace(token=world.tokens["zoe"])
     write(her_own, app, "POST", "/tasks", name="hers", workspace=world.workspaces[0], assignee=zoe)  # type: ignore[arg-type]
     write(world, app, "PUT", f"/tasks/{tasks[0]}", assignee=zoe)
+    team = next(world.iter_records("teams"))["gid"]
+    write(world, app, "POST", f"/teams/{team}/addUser", user=zoe)
     _review(world, [zoe])
     write(world, app, "POST", f"/tasks/{tasks[1]}/addFollowers", followers=[zoe])
     shared = next(g for g in tasks if world.visible(world.tokens["zoe"], g))
@@ -145,6 +147,21 @@ def test_of_a_purged_person_no_byte_is_left(office: Office) -> None:
     assert report.people == [office.zoe]
     assert report.deleted["users"] == 1
     assert dict(row(office.path, "actors", office.zoe)) == {"gid": office.zoe, "type": None, "name": None}
+
+
+def test_where_a_purged_person_belonged_and_what_they_followed_goes(office: Office) -> None:
+    links = ("team_memberships.user_gid", "user_workspaces.user_gid", "task_followers.actor_gid")
+    links += ("task_likes.actor_gid", "story_likes.actor_gid", "project_members.actor_gid")
+
+    def named() -> set[str]:
+        counted = {link: f"SELECT count(*) FROM {link.replace('.', ' WHERE ')} = ?" for link in links}
+        return {link for link, sql in counted.items() if value(office.path, sql, office.zoe)}
+
+    assert named() == set(links)
+    purged(office.path, people=[[office.zoe]])
+    assert named() == set()
+    shown = "SELECT DISTINCT display_value FROM task_custom_fields WHERE people_gids LIKE ?"
+    assert [r[0] for r in rows(office.path, shown, f"%{office.zoe}%")] == [None]
 
 
 def test_the_work_of_a_purged_person_stays(office: Office) -> None:
@@ -380,6 +397,8 @@ def test_a_purged_project_takes_along_what_lives_nowhere_else(office: Office) ->
         "project_followers",
     ):
         assert rows(office.path, f"SELECT 1 FROM {table} WHERE project_gid = ?", project) == []
+    walks = {r[0] for r in rows(office.path, "SELECT parent_gid FROM sync_checkpoints")}
+    assert not walks & {project, *alone}, "what comes back would be read from the middle"
     left = office.row("projects", project)
     assert left is None or {left[column] for column in left.keys() if column != "gid"} == {None}  # noqa: SIM118
     assert unsound(office.path) == []
@@ -585,6 +604,7 @@ def test_killed_in_the_middle_all_is_erased_or_nothing(office: Office) -> None:
         if erased:
             assert remains_of(office.path, *office.traces) in ([], list(office.traces))  # the WAL waits
             assert value(office.path, "SELECT count(*) FROM users WHERE gid = ?", office.zoe) == 0
+            assert rows(office.path, "SELECT rowid FROM stories_fts WHERE stories_fts MATCH 'quill'") == []
             assert value(office.path, "SELECT count(*) FROM stories WHERE text LIKE '%quill%'") == 0
         else:
             assert differences(office.world, office.path) == []
