@@ -47,7 +47,8 @@ def verdict(found: Verification) -> str:
         "Some are what changed since the last sync: asana-mirror sync brings it; "
         "verify --repair reads again just what differs."
     )
-    return f"{found.mirror} and Asana differ in {len(left):,} places: {compared}. {advice}"
+    places = "one place" if len(left) == 1 else f"{len(left):,} places"
+    return f"{found.mirror} and Asana differ in {places}: {compared}. {advice}"
 
 
 def _print_differences(console: Console, title: str, differences: Iterable[Difference]) -> None:
