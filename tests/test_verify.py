@@ -14,13 +14,13 @@ import httpx
 import pytest
 from rich.console import Console
 from truth import differences, living, unsound
-from worlds import IN_PROCESS, Listener, Mirrored, mirrored, rows, value
+from worlds import IN_PROCESS, Listener, Mirrored, Rewriter, mirror, mirrored, rows, value
 
 from asana_mirror.differences import print_verification
 from asana_mirror.errors import Interrupted, MirrorBusy, TooManyMissing, WrongUsage
 from asana_mirror.purge import PurgeOptions, purge
 from asana_mirror.run import Stop, SyncOptions
-from asana_mirror.sandbox import World, generate, random_edits
+from asana_mirror.sandbox import World, create_app, generate, random_edits
 from asana_mirror.store import hold
 from asana_mirror.verify import Verification, verify
 from asana_mirror.words import Scope
@@ -417,6 +417,40 @@ def test_a_person_purged_here_is_no_difference(ours: Mirrored) -> None:
     assert compared(ours).differences == []
 
 
+def test_a_record_that_does_not_fit_is_no_difference(tmp_path: Path) -> None:
+    world = _small()
+    odd = sorted(world.reachable_tasks())[0]
+
+    def spoilt(path: str, envelope: dict[str, Any]) -> None:
+        found = envelope["data"]
+        for record in found if isinstance(found, list) else [found]:
+            if record.get("gid") == odd and "name" in record:
+                record["name"] = ["no", "text"]
+
+    app = Rewriter(create_app(world), spoilt)
+    mirror(world, tmp_path / "mirror.db", app)
+    ours = Mirrored(world, app.app, tmp_path / "mirror.db")  # type: ignore[arg-type]
+    assert not ours.is_alive("tasks", odd)
+    assert compared(ours, app).differences == []
+
+
+def test_what_cannot_be_asked_is_told(ours: Mirrored, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("asana_mirror.client.backoff_s", lambda *_: 0.0)
+    path = f"/projects/{_project_of_some(ours)}/tasks"
+
+    async def failing(scope: Any, receive: Any, send: Any) -> None:
+        if not scope["path"].endswith(path):
+            await ours.app(scope, receive, send)
+            return
+        await send({"type": "http.response.start", "status": 500, "headers": []})
+        await send({"type": "http.response.body", "body": b"{}"})
+
+    found = compared(ours, failing, sample=0)
+    assert found.differences == []
+    assert found.given_up == 1
+    assert [row.what for row in found.not_compared] == [path]
+
+
 # -- what a repair leaves alone -----------------------------------------------------------------------
 
 
@@ -450,6 +484,25 @@ def test_a_repair_moves_no_cursor(both: Mirrored) -> None:
     ]
     both.sync()
     assert is_equal(both)
+
+
+def test_a_repair_forgets_no_problem(both: Mirrored) -> None:
+    both.world.refuse(f"/projects/{_project_of_some(both)}/sections", 403)
+    both.sync()
+    task, _ = _task_in_one_project(both)
+    spoil(both, "UPDATE tasks SET name = 'Spoilt' WHERE gid = ?", task)
+    assert compared(both, repair=True).agrees
+    assert value(both.path, "SELECT count(*) FROM sync_problems") == 1
+
+
+def test_a_repair_brings_back_no_purged_person(both: Mirrored) -> None:
+    author = value(both.path, "SELECT created_by_gid FROM stories JOIN users ON users.gid = created_by_gid")
+    purge(PurgeOptions(both.path, people=((author,),)), agreed=lambda report: None)
+    random_edits(both.world, 20, 3)
+    found = compared(both, repair=True)
+    assert found.repair is not None
+    assert found.repair.left == []
+    assert both.row("users", author) is None or both.row("users", author)["name"] is None
 
 
 def _many_vanish(world: World) -> None:
