@@ -10,9 +10,10 @@ import hashlib
 import html
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
+from itertools import accumulate
 from typing import Any
 
 import orjson
@@ -31,7 +32,9 @@ _UNSPACED = "\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
 _WORD = re.compile(rf"[{_UNSPACED}]|[^\W_{_UNSPACED}]+")
 # https://developers.asana.com/docs/rich-text#links
 _MENTION = re.compile(r'(<a\b[^>]*\bdata-asana-gid="([^"]+)"[^>]*>)(.*?)(</a>)', re.DOTALL)
-Trace = tuple[int, str]  # how many words, and their salted hash
+Trace = tuple[int, int, str]  # how many words of how many letters together, and their salted hash
+# Columns of fixed words, which need not be searched for names.
+_FIXED = ("_at", "_on", "type", "_level", "_setting", "_status", "color")
 
 
 @dataclass(frozen=True)
@@ -50,14 +53,14 @@ def traces_of(names: Iterable[str], salt: str) -> frozenset[Trace]:
         for spelled in {name, html.escape(name)}:
             words = _WORD.findall(unicodedata.normalize("NFC", spelled))
             if sum(map(len, words)) > 1:  # a lone letter would be found everywhere
-                found.add((len(words), _hash(words, salt)))
+                found.add((len(words), sum(map(len, words)), _hash(words, salt)))
     return frozenset(found)
 
 
-def _hash(words: list[str], salt: str) -> str:
+def _hash(words: Sequence[str], salt: str) -> str:
     """Of a full name in any case, of a single word only as it is written: else Will would take every will."""
     said = " ".join(words) if len(words) == 1 else " ".join(words).casefold()
-    return hashlib.blake2b(said.encode(), key=bytes.fromhex(salt), digest_size=16).hexdigest()
+    return hashlib.blake2b(said.encode(), key=salt.encode(), digest_size=16).hexdigest()
 
 
 class Erasure:
@@ -69,7 +72,10 @@ class Erasure:
         self._traces: dict[str, frozenset[Trace]] = {}
         for person in everyone:
             self._traces[person.salt] = self._traces.get(person.salt, frozenset()) | person.traces
-        self._lengths = sorted({n for traces in self._traces.values() for n, _ in traces}, reverse=True)
+        shapes: dict[int, set[int]] = {}
+        for words, letters, _ in frozenset().union(*self._traces.values()):
+            shapes.setdefault(words, set()).add(letters)
+        self._shapes = sorted(shapes.items(), reverse=True)
 
     def batch(self, batch: Batch) -> Batch:
         """The batch as it may be written."""
@@ -97,7 +103,6 @@ class Erasure:
 
     def row(self, resource: Resource, gid: str, row: Row) -> Row | None:
         """A row in the order of `column_names()`, then `_extra`; None where nothing of it may stay."""
-        columns = resource.column_names()
         if (resource.name in PEOPLE and gid in self._gids) or self._is_membership(resource, row):
             return None
         left = list(row)
@@ -106,7 +111,7 @@ class Erasure:
                 left[index] = self.json(left[index]) if is_json else self.text(left[index])
         if resource.name == "stories" and self._tells_of_someone(resource, row):
             for column in _WORDS_OF_STORY:
-                left[columns.index(column)] = None
+                left[_place(resource.name, column)] = None
         return tuple(left)
 
     @staticmethod
@@ -145,7 +150,7 @@ class Erasure:
         """A text with every mention of them replaced."""
         if "data-asana-gid" in text:
             text = _MENTION.sub(self._mention, text)
-        if not self._lengths:
+        if not self._shapes:
             return text
         normal = unicodedata.normalize("NFC", text)
         parts, end = [], 0
@@ -156,19 +161,28 @@ class Erasure:
 
     def _found(self, text: str) -> Iterator[tuple[int, int]]:
         """Where someone is named: (start, end), the longest name at each place."""
-        words = [(found.group(), found.start(), found.end()) for found in _WORD.finditer(text)]
+        spans = [found.span() for found in _WORD.finditer(text)]
+        letters = [0, *accumulate(end - start for start, end in spans)]
         at = 0
-        while at < len(words):
-            length = next((n for n in self._lengths if self._is_name(words[at : at + n], n)), 0)
+        while at < len(spans):
+            # Hashing is dear: few passages have as many letters as a name of so many words.
+            length = next(
+                (
+                    n
+                    for n, fitting in self._shapes
+                    if at + n <= len(spans)
+                    and letters[at + n] - letters[at] in fitting
+                    and self._is_name([text[start:end] for start, end in spans[at : at + n]])
+                ),
+                0,
+            )
             if length:
-                yield words[at][1], words[at + length - 1][2]
+                yield spans[at][0], spans[at + length - 1][1]
             at += length or 1
 
-    def _is_name(self, words: list[tuple[str, int, int]], length: int) -> bool:
-        if len(words) < length:
-            return False
-        said = [word for word, _, _ in words]
-        return any((length, _hash(said, salt)) in traces for salt, traces in self._traces.items())
+    def _is_name(self, words: Sequence[str]) -> bool:
+        shape = len(words), sum(map(len, words))
+        return any((*shape, _hash(words, salt)) in traces for salt, traces in self._traces.items())
 
     def _mention(self, found: re.Match[str]) -> str:
         return f"{found[1]}{MARK}{found[4]}" if found[2] in self._gids else found[0]
@@ -213,14 +227,22 @@ class Erasure:
         return any(known.get(column) in self._gids for column in ("user_gid", "member_gid"))
 
     def _tells_of_someone(self, resource: Resource, row: Row) -> bool:
-        known = dict(zip(resource.column_names(), row, strict=False))
-        people = (known[reference.column] for reference in resource.references if reference.table == "actors")
-        return any(gid in self._gids for gid in people) or any(
-            self._names_someone(known[column]) for column in ("old_people_value", "new_people_value")
+        return any(
+            row[_place(resource.name, reference.column)] in self._gids
+            for reference in resource.references
+            if reference.table == "actors"
+        ) or any(
+            self._names_someone(row[_place(resource.name, column)])
+            for column in ("old_people_value", "new_people_value")
         )
 
     def _names_someone(self, json: Any) -> bool:
         return isinstance(json, str) and any(f'"{gid}"' in json for gid in self._gids)
+
+
+@cache
+def _place(resource_name: str, column: str) -> int:
+    return RESOURCES[resource_name].column_names().index(column)
 
 
 @cache
@@ -231,7 +253,7 @@ def _texts(resource_name: str) -> tuple[tuple[int, bool], ...]:
     places = [
         (index, column.type == "json")
         for index, column in enumerate(resource.columns)
-        if column.type in ("text", "json") and column.name not in kept
+        if column.type in ("text", "json") and column.name not in kept and not column.name.endswith(_FIXED)
     ]
     return (*places, (len(resource.column_names()), True))
 

@@ -647,7 +647,7 @@ CREATE TABLE sync_purged (
     gid TEXT NOT NULL,
     purged_at TEXT NOT NULL,
     salt TEXT NOT NULL,
-    traces TEXT NOT NULL, -- JSON: [words, salted hash] of each name and address that texts may hold, never the name
+    traces TEXT NOT NULL, -- JSON: [words, letters, salted hash] of each name and address that texts may hold
     PRIMARY KEY (resource, gid)
 ) STRICT, WITHOUT ROWID;
 

@@ -341,7 +341,7 @@ def test_what_is_remembered_holds_no_name(office: Office) -> None:
     purged(office.path, people=[[office.zoe]])
     ((salt, traces),) = rows(office.path, "SELECT salt, traces FROM sync_purged")
     assert len(salt) == 32
-    assert sorted(words for words, _ in json.loads(traces)) == [3, 4, 4]
+    assert sorted(words for words, _, _ in json.loads(traces)) == [3, 4, 4]
 
 
 def test_a_namesake_keeps_the_name(tmp_path: Path) -> None:

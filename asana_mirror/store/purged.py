@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 from sqlite_utils import Database
 
-from asana_mirror.erasure import Erasure, Purged, traces_of
+from asana_mirror.erasure import Erasure, Purged, Trace, traces_of
 
 
 class PurgedPeople:
@@ -28,8 +28,7 @@ class PurgedPeople:
         if known != self._known:
             self._known = known
             self._erasure = Erasure(
-                Purged(gid, salt, frozenset((words, trace) for words, trace in orjson.loads(traces)))
-                for gid, salt, traces in known
+                Purged(gid, salt, frozenset(map(tuple, orjson.loads(traces)))) for gid, salt, traces in known
             )
         return self._erasure
 
@@ -50,8 +49,8 @@ class PurgedPeople:
             [gid, now, salt, orjson.dumps(sorted(traces)).decode()],
         )
 
-    def _traces(self, gid: str) -> frozenset[tuple[int, str]]:
+    def _traces(self, gid: str) -> frozenset[Trace]:
         row = self._db.execute(
             "SELECT traces FROM sync_purged WHERE resource = 'actors' AND gid = ?", [gid]
         ).fetchone()
-        return frozenset((words, trace) for words, trace in orjson.loads(row[0])) if row else frozenset()
+        return frozenset(map(tuple, orjson.loads(row[0]))) if row else frozenset()
