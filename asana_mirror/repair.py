@@ -7,7 +7,7 @@ have read only a part.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from asana_mirror.compare import NOT_LISTED, Difference
 from asana_mirror.decode import decode
 from asana_mirror.doubts import Doubts
 from asana_mirror.errors import CarryOnWithout, WrongUsage
+from asana_mirror.plan import DOUBT_ORDER
 from asana_mirror.reading import Reading
 from asana_mirror.run import (
     Show,
@@ -91,10 +92,7 @@ async def repaired(
         doubts = SomeDoubts(asana, mirror, run, scope, reading, stop, wrong.missed)
         async with on_record(mirror, run, reading, stop, show):
             reading.ask_again(wrong.steps)
-            for start in range(0, len(wrong.records), AT_ONCE):
-                async with asyncio.TaskGroup() as questions:
-                    for record in wrong.records[start : start + AT_ONCE]:
-                        questions.create_task(doubts.read_again(*record))
+            await doubts.read_again(wrong.records)
             await read_until_nothing_is_left(mirror, run, reading, doubts, stop)
             deleted = conclude(mirror, run, reading, options)
         return Done(run.id, reading.tally.inserted, reading.tally.updated, deleted)
@@ -156,11 +154,30 @@ class SomeDoubts(Doubts):
         self._again = reading
         self._repairs = Repairs(mirror.db)
         self._rows = Rows(mirror.db.conn)
+        self._read: set[Record] = set()
         self._missed: dict[str, set[str]] = {}
         for resource, gid in missed:
             self._missed.setdefault(resource, set()).add(gid)
 
-    async def read_again(self, resource: str, gid: str) -> None:
+    async def resolve(self) -> None:
+        """Ask for those in doubt; who lives on elsewhere than with what is gone has lost a link to it."""
+        await super().resolve()
+        await self.read_again(
+            [(resource, gid) for resource in DOUBT_ORDER for gid in self._concerned(resource)]
+        )
+
+    async def read_again(self, records: Sequence[Record]) -> None:
+        """Read records by themselves, each once."""
+        new = [record for record in records if record not in self._read]
+        self._read.update(new)
+        for start in range(0, len(new), AT_ONCE):
+            if self._stop.is_set():
+                return
+            async with asyncio.TaskGroup() as questions:
+                for record in new[start : start + AT_ONCE]:
+                    questions.create_task(self._read_again(*record))
+
+    async def _read_again(self, resource: str, gid: str) -> None:
         """Read a record by itself; through the listing in which it stands, where only that tells all of it."""
         entry = RESOURCES[resource]
         if entry.one_place:
@@ -191,11 +208,11 @@ class SomeDoubts(Doubts):
         )
 
     def _doubtful(self, resource: str) -> list[str]:
-        concerned = self._missed.get(resource, set()) | self._repairs.standing_on_missing(
-            resource, self._run.round
-        )
-        return [
-            gid
-            for gid in sorted(self._repairs.undecided(resource, concerned, self._run.round))
-            if (resource, gid) not in self._undecided and self._stands_nowhere(resource, gid)
-        ]
+        return [gid for gid in self._concerned(resource) if self._stands_nowhere(resource, gid)]
+
+    def _concerned(self, resource: str) -> list[str]:
+        """Who was missed, or stood on what is gone, and was not decided about."""
+        round_number = self._run.round
+        gids = self._missed.get(resource, set()) | self._repairs.standing_on_missing(resource, round_number)
+        undecided = self._repairs.undecided(resource, gids, round_number)
+        return sorted(gid for gid in undecided if (resource, gid) not in self._undecided)

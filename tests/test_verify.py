@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -16,12 +16,15 @@ from rich.console import Console
 from truth import differences, living, unsound
 from worlds import IN_PROCESS, Listener, Mirrored, Rewriter, mirror, mirrored, rows, value
 
+from asana_mirror.client import Asana
 from asana_mirror.differences import print_verification
 from asana_mirror.errors import Interrupted, MirrorBusy, TooManyMissing, WrongUsage
 from asana_mirror.purge import PurgeOptions, purge
+from asana_mirror.repair import Wrong, repaired
 from asana_mirror.run import Stop, SyncOptions
 from asana_mirror.sandbox import World, create_app, generate, random_edits
 from asana_mirror.store import hold
+from asana_mirror.store.rows import rows_of
 from asana_mirror.verify import Verification, verify
 from asana_mirror.words import Scope
 
@@ -71,9 +74,9 @@ def spoil(both: Mirrored, sql: str, *values: Any) -> None:
         assert db.execute(sql, values).rowcount, sql
 
 
-def is_equal(both: Mirrored) -> bool:
+def is_equal(both: Mirrored, besides: Collection[str] = ()) -> bool:
     """Equal but for what may lag."""
-    lags = {"position", "display_value"}
+    lags = {"position", "display_value", *besides}
     assert differences(both.world, both.path, besides=lambda table, key, column: column in lags) == []
     assert unsound(both.path) == []
     return True
@@ -360,6 +363,70 @@ def test_a_project_deleted_there_takes_along_what_stood_only_in_it(both: Mirrore
     assert not both.is_alive("tasks", task)
 
 
+def test_listings_alone_are_enough_to_find_and_repair_what_came_and_went(both: Mirrored) -> None:
+    """Without a sample: what stood below the gone and below the returned is looked after all the same."""
+    gone, project = _task_in_one_project(both)
+    below = both.write("POST", f"/tasks/{gone}/subtasks", name="Below")["gid"]
+    both.sync()
+    told = value(both.path, "SELECT target_gid FROM stories WHERE target_gid NOT IN (?, ?)", gone, below)
+    spoil(both, "UPDATE tasks SET _deleted_at = '2026' WHERE gid = ?", told)
+    spoil(both, "UPDATE stories SET _deleted_at = '2026' WHERE target_gid = ?", told)
+    both.write("DELETE", f"/projects/{project}")
+
+    found = compared(both, sample=0, repair=True)
+
+    assert ("projects", project) in {(one.what, one.gid) for one in found.differences}
+    assert found.agrees
+    assert not both.is_alive("tasks", gone)
+    assert not both.is_alive("tasks", below)
+    assert both.is_alive("tasks", told)
+    assert is_equal(both, besides={"reference_gids"})  # what others say of it, no listing tells
+
+
+def test_a_field_that_no_workspace_lists_any_more_is_gone(tmp_path: Path) -> None:
+    both = mirrored(tmp_path, generate(57, 20, workspaces=2, stories_per_task=0.0))
+    field = value(both.path, "SELECT gid FROM custom_fields WHERE is_global_to_workspace")
+    both.write("DELETE", f"/custom_fields/{field}")
+    found = compared(both, sample=0, repair=True)
+    assert {(one.what, one.gid) for one in found.differences} == {("custom_fields", field)}
+    assert found.agrees
+    assert not both.is_alive("custom_fields", field)
+
+
+def test_a_task_gone_from_its_listing_is_asked_for_by_itself(both: Mirrored) -> None:
+    task, _ = _task_in_one_project(both)
+    both.write("DELETE", f"/tasks/{task}")
+    listener = Listener(both.app)
+    assert compared(both, listener, sample=0, repair=True).agrees
+    assert f"/tasks/{task}" in {request.path for request in listener.requests}
+    assert both.row("tasks", task)["_deleted_reason"] == "gone"
+
+
+def test_a_task_that_differs_is_read_again_with_what_stands_on_it(both: Mirrored) -> None:
+    task, _ = _task_in_one_project(both)
+    both.write("POST", f"/tasks/{task}/stories", text="This moved modified_at")
+
+    async def repair() -> None:
+        options = SyncOptions(mirror=both.path, token=both.world.token, base_url=IN_PROCESS, per_minute=0)
+        async with Asana(
+            options.token, IN_PROCESS, per_minute=0, transport=httpx.ASGITransport(both.app)
+        ) as asana:
+            with rows_of(both.path) as known:
+                await repaired(asana, options, Wrong(records=[("tasks", task)]), known, Stop())
+
+    asyncio.run(repair())
+    assert is_equal(both)
+
+
+def test_what_is_gone_is_nobodys_affair_any_more(both: Mirrored) -> None:
+    task, project = _task_in_one_project(both)
+    both.write("DELETE", f"/projects/{project}")
+    both.sync()
+    assert not both.is_alive("tasks", task)
+    found = compared(both)
+    assert (found.differences, found.not_compared) == ([], [])
+
+
 KINDS = (
     *("section_gone", "section_new", "project_gone", "project_new", "person_gone", "person_new", "delete"),
     *("comment_gone", "detach", "reparent", "add_home", "leave_home", "depend", "field_change", "tag_change"),
@@ -470,7 +537,9 @@ def test_a_repair_asks_only_for_what_differs(both: Mirrored) -> None:
 def test_a_repair_moves_no_cursor(both: Mirrored) -> None:
     """Events that came before it are still to be heard by the next run."""
     project = _project_of_some(both)
-    both.write("POST", "/tasks", name="New", projects=[project])
+    who = value(both.path, "SELECT assignee_gid FROM tasks WHERE assignee_gid IN (SELECT gid FROM users)")
+    both.write("POST", "/tasks", name="New", projects=[project], assignee=who)
+    spoil(both, "UPDATE sync_checkpoints SET cursor = '2020' WHERE name = 'assigned_tasks'")
 
     def cursors() -> dict[str, Any]:
         return {row["listing"]: row["cursor"] for row in rows(both.path, "SELECT * FROM sync_checkpoints")}
