@@ -2,90 +2,36 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import os
-import signal
 import sqlite3
 import sys
 import traceback
-from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import NoReturn
 
 import click
 import orjson
 
 from asana_mirror import __version__, config
-from asana_mirror.catalog import RESOURCES
 from asana_mirror.errors import AsanaUnreachable, MirrorError, WrongUsage
-from asana_mirror.run import Report, Show, Stop, SyncOptions, sync
+from asana_mirror.options import (
+    Duration,
+    Reach,
+    asana_options,
+    json_option,
+    mirror_argument,
+    port_option,
+    resource_choice,
+    workspace_option,
+    workspaces_named,
+)
+from asana_mirror.run import sync
 from asana_mirror.store import check_mirror
 from asana_mirror.times import utc_before
 from asana_mirror.words import Scope
 
-DEFAULT_MIRROR = "asana.db"
 DIFFERENT = 7  # the exit code of a verification that found differences
-
-T = TypeVar("T")
-
-
-class Duration(click.ParamType[float]):
-    """`90s`, `10m`, `2h`, as seconds."""
-
-    name = "duration"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        if isinstance(value, (int, float)):
-            return float(value)
-        try:
-            return config.seconds_of(value)
-        except ValueError as error:
-            self.fail(f"{error}.", param, ctx)
-
-
-mirror_argument = click.argument(
-    "mirror",
-    type=click.Path(path_type=Path, dir_okay=True),
-    envvar="ASANA_MIRROR_DB",
-    default=DEFAULT_MIRROR,
-)
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout.")
-port_option = click.option("--port", type=click.IntRange(0, 65535), default=8001, show_default=True)
-workspace_option = click.option(
-    "--workspace", multiple=True, metavar="GID_OR_URL", help="Only this workspace; may be repeated."
-)
-resource_choice = click.Choice([name for name, entry in RESOURCES.items() if entry.path])
-
-
-def asana_options(command: Callable[..., None]) -> Callable[..., None]:
-    """How to reach Asana and what to expect of it, for every command that asks it."""
-    for option in (
-        click.option(
-            "--max-deletes",
-            type=click.IntRange(min=0),
-            help="Let up to this many rows of a table disappear; lifts the mass-deletion guard.",
-        ),
-        click.option(
-            "--max-wait",
-            type=Duration(),
-            default="10m",
-            show_default=True,
-            help="Give up when Asana accepts nothing for this long.",
-        ),
-        click.option(
-            "--requests-per-minute",
-            "--rpm",
-            type=click.FloatRange(min=0),
-            default=1500.0,
-            show_default=True,
-            help="150 on a free domain of Asana; 0: no limit.",
-        ),
-        click.option("--base-url", envvar="ASANA_BASE_URL", default=config.ASANA_BASE_URL, show_default=True),
-    ):
-        command = option(command)
-    return command
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -128,10 +74,7 @@ def sync_command(
     workspace: tuple[str, ...],
     only: tuple[str, ...],
     skip: tuple[str, ...],
-    base_url: str,
-    requests_per_minute: float,
-    max_wait: float,
-    max_deletes: int | None,
+    reach: Reach,
     as_json: bool,
 ) -> None:
     """Bring MIRROR up to date with everything that the token may read.
@@ -139,24 +82,12 @@ def sync_command(
     Stop it whenever you like: the next run goes on from the last written page.
     """
     del full  # every run of this version reads everything again
-    base_url = config.check_base_url(base_url)
-    options = SyncOptions(
-        mirror=mirror,
-        token=config.access_token(),
-        base_url=base_url,
-        proxy=config.proxy_for(base_url),
-        per_minute=requests_per_minute,
-        max_wait_s=max_wait,
-        max_deletes=max_deletes,
-        scope=Scope(
-            workspaces=tuple(sorted({config.workspace_gid(text) for text in workspace})),
-            only=tuple(sorted(only)),
-            skip=tuple(sorted(skip)),
-        ),
-    )
+    scope = Scope(workspaces_named(workspace), only=tuple(sorted(only)), skip=tuple(sorted(skip)))
+    options = reach.options(mirror, scope)
     from asana_mirror.display import summary
+    from asana_mirror.watched import watched
 
-    report = run_sync(options)
+    report = watched(lambda stop, show: sync(options, stop=stop, show=show))
     click.echo(orjson.dumps(asdict(report)).decode() if as_json else summary(report, str(mirror)))
 
 
@@ -257,10 +188,7 @@ def verify_command(
     seed: int | None,
     repair: bool,
     workspace: tuple[str, ...],
-    base_url: str,
-    requests_per_minute: float,
-    max_wait: float,
-    max_deletes: int | None,
+    reach: Reach,
     as_json: bool,
 ) -> None:
     """Compare MIRROR with Asana: who is listed, and a sample of records column by column.
@@ -268,20 +196,11 @@ def verify_command(
     Nothing is written without --repair. Ends with 7 when there are differences.
     """
     check_mirror(mirror, must_exist=True)
-    base_url = config.check_base_url(base_url)
-    options = SyncOptions(
-        mirror=mirror,
-        token=config.access_token(),
-        base_url=base_url,
-        proxy=config.proxy_for(base_url),
-        per_minute=requests_per_minute,
-        max_wait_s=max_wait,
-        max_deletes=max_deletes,
-        scope=Scope(workspaces=tuple(sorted({config.workspace_gid(text) for text in workspace}))),
-    )
+    options = reach.options(mirror, Scope(workspaces_named(workspace)))
     from asana_mirror.verify import verify
+    from asana_mirror.watched import watched
 
-    found = _watched(
+    found = watched(
         lambda stop, show: verify(options, sample=sample, seed=seed, repair=repair, stop=stop, show=show)
     )
     if as_json:
@@ -295,7 +214,9 @@ def verify_command(
     if not found.agrees:
         sys.exit(DIFFERENT)
     if found.given_up:
-        raise AsanaUnreachable(f"{found.given_up} things could not be compared: Asana failed again and again.")
+        raise AsanaUnreachable(
+            f"{found.given_up} things could not be compared: Asana failed again and again."
+        )
 
 
 @cli.command("serve")
@@ -367,37 +288,6 @@ def sandbox_command(
         latency_s=latency_ms / 1000,
         faults=faults,
     )
-
-
-def run_sync(options: SyncOptions) -> Report:
-    """One run with progress on stderr; SIGINT and SIGTERM stop it between two pages."""
-    return _watched(lambda stop, show: sync(options, stop=stop, show=show))
-
-
-def _watched(begin: Callable[[Stop, Show], Coroutine[Any, Any, T]]) -> T:
-    from asana_mirror.display import progress_shown
-
-    async def work() -> T:
-        stop = Stop()
-        with _signals(stop), progress_shown() as show:
-            return await begin(stop, show)
-
-    return asyncio.run(work())
-
-
-@contextlib.contextmanager
-def _signals(stop: Stop) -> Iterator[None]:
-    loop = asyncio.get_running_loop()
-    heard: list[signal.Signals] = []
-    with contextlib.suppress(NotImplementedError, RuntimeError):  # Windows, or not the main thread
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, stop.ask, int(number))
-            heard.append(number)
-    try:
-        yield
-    finally:
-        for number in heard:
-            loop.remove_signal_handler(number)
 
 
 def main() -> NoReturn:

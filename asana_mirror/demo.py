@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import click
 
-from asana_mirror.display import progress_shown, summary
+from asana_mirror.display import summary
 from asana_mirror.errors import CannotWrite, WrongUsage
 from asana_mirror.run import Report, SyncOptions, sync
 from asana_mirror.sandbox import Faults, Limits, create_app, generate, random_edits, running, serve
+from asana_mirror.watched import watched
 
 EDITS = 60
 SHOWN_EDITS = 5
@@ -45,11 +45,7 @@ def demo(folder: Path, *, tasks: int, seed: int, serve_port: int | None) -> None
 
 
 def _sync(options: SyncOptions) -> Report:
-    async def work() -> Report:
-        with progress_shown() as show:
-            return await sync(options, show=show)
-
-    return asyncio.run(work())
+    return watched(lambda stop, show: sync(options, stop=stop, show=show))
 
 
 def _say_what_next(mirror: Path) -> None:

@@ -18,7 +18,7 @@ FLOORS = [
     {"wire", "decode", "plan", "quota", "erasure", "compare"},
     {"client", "store", "config"},
     {"group_commit", "reading", "doubts", "run", "purge", "repair", "verify"},
-    {"display", "status", "differences", "browse", "demo", "cli", "__main__"},
+    {"display", "status", "differences", "browse", "demo", "options", "watched", "cli", "__main__"},
 ]
 WALLS = [("client", "store"), ("client", "config"), ("config", "store")]
 EVERYONES = {""}  # the package itself holds nothing but the version
