@@ -173,7 +173,9 @@ class Reading:
         self.write_batch(resource, batch, step, now)
         self._write_positions(step, resource, batch, checkpoint.records)
         standing: set[str] | None = {*batch.listed, *(record.gid for record in batch.undecoded)}
-        if page.next_offset or checkpoint.records:
+        nameless = any(not record.has_gid for record in batch.undecoded)
+        if page.next_offset or checkpoint.records or nameless:
+            # Between pages, or behind a record without a gid, someone may be hidden: in doubt, not gone.
             self._mirror.absence.see(step.key, standing or (), self._run.round)
             standing = None
         if page.next_offset:

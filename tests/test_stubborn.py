@@ -157,6 +157,21 @@ def test_someone_hidden_between_two_pages_is_asked_for_before_being_called_dead(
     assert differences(world, both.path) == []
 
 
+def test_a_comment_that_comes_without_its_gid_is_not_dead(tmp_path: Path) -> None:
+    world = generate(seed=99, tasks=20, stories_per_task=4)
+    both = mirrored(tmp_path, world)
+    row = rows(both.path, "SELECT gid, target_gid FROM stories LIMIT 1")[0]
+
+    def spoil(asked: str, envelope: dict[str, Any]) -> None:
+        if asked == f"/tasks/{row['target_gid']}/stories":
+            for record in envelope["data"]:
+                if record["gid"] == row["gid"]:
+                    del record["gid"]
+
+    mirror(world, both.path, Rewriter(both.app, spoil))
+    assert both.is_alive("stories", row["gid"])
+
+
 def test_an_agent_known_by_its_work_alone_is_asked_for(tmp_path: Path) -> None:
     world, path = generate(seed=98, tasks=200), tmp_path / "mirror.db"
     world.refuse("/workspaces/*/agents", 403)

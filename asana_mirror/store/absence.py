@@ -61,8 +61,8 @@ class Absence:
     def close_listing(self, step: Step, standing: Iterable[str] | None, round_number: int) -> None:
         """A listing was read to its end: note who stood there and does not any more.
 
-        `standing` are the gids of a listing of one page; None: the marks under the listing's key tell. Between
-        two pages a list may shift and hide someone, so that those are only in doubt.
+        `standing` are the gids of a listing that hides nobody; None: the marks under the listing's key tell, and
+        who is missing there is only in doubt, because between two pages a list may shift.
         """
         listing = step.listing
         if not RESOURCES[listing.resource].one_place or not isinstance(listing.stands, str):
