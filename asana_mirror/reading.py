@@ -191,6 +191,8 @@ class Reading:
         """Write a batch and put in the queue what its records open. Inside the caller's transaction."""
         self._leave_out_known(batch, resource)
         absence, run = self._mirror.absence, self._run
+        if any(links.united for links in resource.links):
+            batch.shown_elsewhere = absence.seen(resource.name, batch.listed, run.round)
         self.tally.add(self._mirror.pages.write(batch, run_id=run.id, now=now))
         absence.close_children(batch, run.round)
         for name, rows in batch.rows.items():

@@ -110,6 +110,9 @@ class Batch:
     children: dict[tuple[str, str], dict[str, set[str]]] = field(default_factory=dict)
     """(resource, its parent column) → parent gid → all the gids that stand there."""
     undecoded: list[UndecodedRecord] = field(default_factory=list)
+    shown_elsewhere: set[str] = field(
+        default_factory=set
+    )  # records of which this round has shown a part before
     listed: dict[str, int] = field(default_factory=dict)  # gid → place in the page, in Asana's order
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import count
 from pathlib import Path
+from typing import Any
 
-from worlds import mirror, rows, write
+from worlds import Rewriter, mirror, rows, write
 
 from asana_mirror.sandbox import World, create_app, generate
 
@@ -47,3 +49,22 @@ def test_announced_changes_are_kept_and_counted(tmp_path: Path) -> None:
     report = mirror(world, path, app)
     (change,) = rows(path, "SELECT name, info, affected, times FROM sync_api_changes")
     assert tuple(change) == ("new_stories", "https://developers.example/changes", 1, report.requests)
+
+
+def test_a_person_in_two_workspaces_keeps_the_custom_fields_of_both(tmp_path: Path) -> None:
+    """Each workspace's list shows its own part of them."""
+    world = generate(seed=34, tasks=30, workspaces=2)
+    path, fields, lists = tmp_path / "mirror.db", ("811", "812"), count()
+
+    def dress(asked: str, envelope: dict[str, Any]) -> None:
+        if asked == "/users":
+            field = fields[next(lists) % 2]
+            for record in envelope["data"]:
+                record["custom_fields"] = [{"gid": field, "name": f"Field {field}", "display_value": "yes"}]
+
+    for _ in range(2):
+        mirror(world, path, Rewriter(create_app(world), dress))
+        held = rows(path, "SELECT user_gid, count(*) AS n FROM user_custom_fields GROUP BY 1")
+        both = rows(path, "SELECT user_gid FROM user_workspaces GROUP BY 1 HAVING count(*) = 2")
+        assert both
+        assert {row["user_gid"] for row in held if row["n"] == 2} == {row["user_gid"] for row in both}

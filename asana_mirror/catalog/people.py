@@ -39,6 +39,7 @@ USERS = Resource(
             key=("custom_field_gid",),
             values=VALUE_COLUMNS,
             rows=custom_field_values,
+            united=True,  # each workspace has fields of its own for its people
             asks=(
                 "name",
                 "type",

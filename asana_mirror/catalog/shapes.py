@@ -62,6 +62,7 @@ class Links:
     rows: LinkRows
     values: tuple[str, ...] = ()  # further columns
     asks: tuple[str, ...] = ()
+    united: bool = False  # a record listed in several places shows a part of them in each
 
     @property
     def columns(self) -> tuple[str, ...]:

@@ -93,7 +93,8 @@ class Pages:
                 tally.updated += 1
         self._db.conn.executemany(_upsert_sql(resource.name), changed)
         for links in resource.links:
-            relinked |= self._write_links(links, batch.links.get(links.table, {}))
+            kept = batch.shown_elsewhere if links.united else set()
+            relinked |= self._write_links(links, batch.links.get(links.table, {}), kept)
         only_relinked = relinked - {row[0] for row in changed}
         self._db.conn.executemany(
             f"UPDATE {resource.name} SET _synced_at = ?, _changed_run = ? WHERE gid = ?",
@@ -113,8 +114,11 @@ class Pages:
         )
         return {row[0]: row[2:] if row[1] is None else () for row in found}
 
-    def _write_links(self, links: Links, owners: dict[str, dict[Row, Row]]) -> set[str]:
-        """Make the links of these owners exactly what their records say; returns whose differed."""
+    def _write_links(self, links: Links, owners: dict[str, dict[Row, Row]], kept: set[str]) -> set[str]:
+        """Make the links of these owners exactly what their records say; returns whose differed.
+
+        Of those in `kept` the record shows only a part: what stands stays, and the part is added.
+        """
         if not owners:
             return set()
         before: dict[str, dict[Row, Row]] = {}
@@ -129,7 +133,8 @@ class Pages:
         new: list[Row] = []
         for owner, found in owners.items():
             stood = before.get(owner, {})
-            gone.extend((owner, *key) for key in stood.keys() - found.keys())
+            if owner not in kept:
+                gone.extend((owner, *key) for key in stood.keys() - found.keys())
             new.extend((owner, *key, *values) for key, values in found.items() if stood.get(key) != values)
         keys = " AND ".join(f"{column} = ?" for column in (links.owner, *links.key))
         self._db.conn.executemany(f"DELETE FROM {links.table} WHERE {keys}", gone)
