@@ -243,7 +243,7 @@ def _paged(params: Mapping[str, str]) -> wire.Paged:
 
 
 def _transport(reads_in_flight: int, proxy: str | None) -> httpx.AsyncBaseTransport:
-    """aiohttp under httpx's face: a twentieth of the CPU of httpx's own pool at 50 connections."""
+    """aiohttp under httpx's face: a tenth of the CPU, or less, of httpx's own pool at 50 connections."""
 
     def session() -> aiohttp.ClientSession:
         return aiohttp.ClientSession(

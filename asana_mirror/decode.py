@@ -126,13 +126,14 @@ def _decode_embedded(embedded: Embedded, gid: str, value: Json, batch: Batch) ->
     if not isinstance(value, list):
         raise Undecodable(f"{embedded.name} is {type(value).__name__}, not a list")
     fills = {column: template.format(gid=gid) for column, template in embedded.within}
-    standing = {
+    gids = [
         _decode_child(child, record, {**fills, "position": index}, batch)
         for index, record in enumerate(value)
         if record is not None
-    } - {None}
+    ]
     if embedded.parent:
-        batch.children.setdefault((child.name, embedded.parent), {})[gid] = {one for one in standing if one}
+        standing = {child_gid for child_gid in gids if child_gid}
+        batch.children.setdefault((child.name, embedded.parent), {})[gid] = standing
     return None
 
 

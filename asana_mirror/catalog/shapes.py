@@ -102,7 +102,6 @@ class Listing:
     position: str | None = None  # the column, of the resource or of the link table, that keeps the order
     events: bool = False  # its cursor is a token of the parent's event stream, else Asana's own time
     split: str | None = None  # the listings that together give the same, where this one is too long
-    unpaged: bool = False
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,10 @@ import json
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 SANDBOX = """
 import json, sys
@@ -43,8 +46,9 @@ print(json.dumps({
 """
 
 
-def measure(tasks: int, stories_per_task: float) -> list[dict[str, object]]:
-    """A first run and a quiet full run after it, each in a process of its own."""
+@contextmanager
+def sandbox_beside(tasks: int, stories_per_task: float) -> Iterator[dict[str, Any]]:
+    """An unlimited sandbox in a process of its own: its base URL, its token, its pages by kind."""
     sandbox = subprocess.Popen(
         [sys.executable, "-c", SANDBOX, str(tasks), str(stories_per_task)],
         stdin=subprocess.PIPE,
@@ -53,9 +57,17 @@ def measure(tasks: int, stories_per_task: float) -> list[dict[str, object]]:
     )
     assert sandbox.stdin is not None
     assert sandbox.stdout is not None
-    told = json.loads(sandbox.stdout.readline())
+    try:
+        yield json.loads(sandbox.stdout.readline())
+    finally:
+        sandbox.stdin.close()
+        sandbox.wait()
+
+
+def measure(tasks: int, stories_per_task: float) -> list[dict[str, object]]:
+    """A first run and a quiet full run after it, each in a process of its own."""
     figures: list[dict[str, object]] = []
-    with tempfile.TemporaryDirectory() as folder:
+    with sandbox_beside(tasks, stories_per_task) as told, tempfile.TemporaryDirectory() as folder:
         mirror = Path(folder) / "asana.db"
         for name in ("first", "full"):
             done = subprocess.run(
@@ -80,8 +92,6 @@ def measure(tasks: int, stories_per_task: float) -> list[dict[str, object]]:
                     "file_mb": round(mirror.stat().st_size / 1e6),
                 }
             )
-    sandbox.stdin.close()
-    sandbox.wait()
     return figures
 
 

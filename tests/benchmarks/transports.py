@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
-import subprocess
 import sys
 import time
+from typing import Any
 
 import httpx
-from first_fill import SANDBOX
+from first_fill import sandbox_beside
 from httpx_aiohttp import AiohttpTransport
 
 IN_FLIGHT = 50
@@ -44,15 +43,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--requests", type=int, default=3000)
     requests = parser.parse_args().requests
-    sandbox = subprocess.Popen(
-        [sys.executable, "-c", SANDBOX, "500", "6"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert sandbox.stdin is not None
-    assert sandbox.stdout is not None
-    told = json.loads(sandbox.stdout.readline())
+    with sandbox_beside(500, 6) as told:
+        compare(told, requests)
+
+
+def compare(told: dict[str, Any], requests: int) -> None:
+    """Fetch the same page again and again with each transport and print what it costs."""
     headers = {"Authorization": f"Bearer {told['token']}"}
     first = httpx.get(f"{told['base_url']}/workspaces", headers=headers).json()["data"][0]["gid"]
     query = "limit=100&opt_fields=name,notes,followers.name,custom_fields.display_value"
@@ -73,8 +69,6 @@ def main() -> None:
     for name, milliseconds in costs.items():
         ratio = costs["one pool of 50"] / milliseconds
         sys.stdout.write(f"{name:>16}  {milliseconds:6.2f} ms of CPU a request  {ratio:4.1f} × as cheap\n")
-    sandbox.stdin.close()
-    sandbox.wait()
 
 
 if __name__ == "__main__":
