@@ -16,9 +16,9 @@ import httpx
 from httpx_aiohttp import AiohttpTransport
 
 from asana_mirror import __version__, wire
-from asana_mirror.errors import AsanaUnreachable, RateLimited, SyncTokenExpired, WaitAndRepeat
+from asana_mirror.errors import AsanaUnreachable, RateLimited, WaitAndRepeat
 from asana_mirror.quota import READS_IN_FLIGHT, Pace, backoff_s
-from asana_mirror.words import Answer, ApiChange, EndpointUse, Page
+from asana_mirror.words import Answer, ApiChange, EndpointUse, EventsPage, Page
 
 T = TypeVar("T")
 
@@ -131,6 +131,12 @@ class Asana:
         """By all requests together: for their turn, through pauses, and before trying again."""
         return self._waited_to_try_again_s + self._turns.seconds_waited
 
+    def open_new_books(self) -> None:
+        """Count from zero: what was counted until now is on file."""
+        self.uses = {}
+        self._waited_to_try_again_s = 0.0
+        self._turns.seconds_waited = 0.0
+
     async def page(self, path: str, params: Mapping[str, str]) -> Answer[Page]:
         """Read one page of a listing. Raises also OffsetExpired and ListTooLong."""
         return await self._get(path, params, wire.read_page)
@@ -139,16 +145,9 @@ class Asana:
         """Read one record."""
         return await self._get(path, params, wire.read_record)
 
-    async def sync_token(self, resource_gid: str) -> str:
-        """Take a fresh token of an event stream: Asana gives it with the refusal of a call that has none.
-
-        https://developers.asana.com/reference/getevents
-        """
-        try:
-            answer = await self._get("/events", {"resource": resource_gid}, wire.read_events)
-        except SyncTokenExpired as refusal:
-            return refusal.sync
-        return answer.content
+    async def events(self, resource_gid: str, sync: str | None) -> Answer[EventsPage]:
+        """Read on in an event stream. Raises SyncTokenExpired, which brings a fresh token, where `sync` is none."""
+        return await self._get(*wire.events_request(resource_gid, sync), wire.read_events)
 
     async def _get(
         self, path: str, params: Mapping[str, str], read: Callable[[Mapping[str, Any]], T]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal
 
 from asana_mirror.catalog import LISTINGS, RESOURCES, Listing, Row, listings_below
 from asana_mirror.words import Scope, Step
@@ -11,6 +13,8 @@ from asana_mirror.words import Scope, Step
 DOUBT_ORDER = ("workspaces", "teams", "users", "agents", "custom_fields", "tags", "projects", "tasks")
 
 _ACTORS = ("users", "agents")
+WALKS = ("first", "full")  # modes of runs that read everything
+PAGE = 100  # records in a page, at most
 
 
 def wanted(listing: Listing, scope: Scope) -> bool:
@@ -31,13 +35,15 @@ def _leads_to(listing: Listing, resources: tuple[str, ...]) -> bool:
 
 def _opened_by(resource: str) -> tuple[Listing, ...]:
     opened = listings_below(resource)
-    return (*opened, *listings_below("actors")) if resource in _ACTORS else opened
+    if resource in _ACTORS:
+        opened = (*opened, *listings_below("actors"))
+    return tuple(listing for listing in opened if not listing.on_demand)
 
 
 def steps_below(
     resource: str, gid: str, row: Row, *, workspace_gid: str | None, scope: Scope
 ) -> Iterator[Step]:
-    """The listings that one record opens.
+    """The listings that one record opens; `wanted` says which of them a narrowed run may read.
 
     `row` is in the order of the resource's columns; `workspace_gid` is where the record was listed.
     """
@@ -45,20 +51,104 @@ def steps_below(
         if scope.workspaces and gid not in scope.workspaces:
             return
         workspace_gid = gid
-    opened = [listing for listing in _opened_by(resource) if wanted(listing, scope)]
+    opened = _opened_by(resource)
     if not opened:
         return
     columns = dict(zip(RESOURCES[resource].column_names(), row, strict=False))
     for listing in opened:
-        if listing.name == "section_tasks" or (listing.below == "actors" and workspace_gid is None):
+        if listing.below == "actors" and workspace_gid is None:
             continue
         if listing.when is None or listing.when(columns):
             yield Step(listing, gid, workspace_gid)
 
 
-def steps_of_split(section_gids: Iterable[str], workspace_gid: str | None) -> list[Step]:
+# Why a listing is read. After the first two, what stands below its records is looked at as well.
+GAP, SWEEP, AGE = "gap", "sweep", "age"
+THOROUGH = (GAP, SWEEP)
+
+
+@dataclass(frozen=True)
+class News:
+    """What a fresh record brought that the mirror did not have."""
+
+    born: bool = False  # it was not here, or not alive
+    differs: bool = False  # in a column or in a link
+    changed: frozenset[str] = frozenset()  # columns
+    reshaped: bool = False  # other custom fields than before
+    thorough: str | None = None  # read to see what no event told: why
+    heard: bool = True  # a stream tells what happens to it
+
+
+def reason_below(listing: Listing, news: News) -> str | None:
+    """Why a listing below a record is read in a run that follows changes; None where nothing calls for it."""
+    if listing.each_run:
+        return "each run"
+    if news.born:
+        return "new"
+    if listing.name == "project_tasks":
+        return "its custom fields changed" if news.reshaped else None
+    if listing.name == "subtasks":
+        return news.thorough or ("its count changed" if "num_subtasks" in news.changed else None)
+    moved = "modified_at" in news.changed
+    if listing.name == "task_stories":  # who follows or where it stands is told by a story that moves nothing
+        return "its task changed" if moved or (news.differs and not news.heard) else None
+    if listing.name == "task_attachments":
+        return "its task changed" if moved and not news.heard else None
+    return None
+
+
+Way = Literal["singly", "modified", "listing"]
+
+
+def pages(records: int) -> int:
+    """Requests that it takes to list so many records."""
+    return max(1, -(-records // PAGE))
+
+
+def way_to_read(wishes: int, *, moved: int = 0, standing: int, whole: bool = False) -> Way:
+    """The cheapest way to read some records of one list, in requests; of equal ways the one with fewer records.
+
+    `moved` of them will be in a list of what was modified; `standing` stand in the whole list, which is
+    preferred where it costs no more (`whole`) because it tells something besides: the order, who is missing.
+    """
+    singly = wishes
+    modified = pages(moved) + wishes - moved if moved else singly
+    listing = pages(standing)
+    cheapest = min(singly, modified)
+    if listing < cheapest or (whole and listing == cheapest):
+        return "listing"
+    return "modified" if modified < singly else "singly"
+
+
+def only_modified(standing: int, unheard: int) -> bool:
+    """Whether to ask a person only for tasks modified lately, and singly for those of which no stream tells.
+
+    Else the whole list is read, which shows who is missing.
+    """
+    return pages(standing) > 1 + unheard
+
+
+def columns_that_differ(resource: str, before: Row, after: Row) -> frozenset[str]:
+    """Names of the columns in which two rows differ."""
+    names = RESOURCES[resource].column_names()
+    return frozenset(name for name, old, new in zip(names, before, after, strict=False) if old != new)
+
+
+def is_swept(step: Step, mode: str) -> bool:
+    """Whether a walk of this listing also looks at all that stands below its records."""
+    return mode in WALKS or step.why in (*THOROUGH, "new")
+
+
+def sweep_of(project_gid: str, why: str) -> list[Step]:
+    """The lists of a project; the first of them leads to all that stands on its tasks."""
+    names = ("project_sections", "project_tasks", "project_attachments")
+    return [Step(LISTINGS[name], project_gid, why=why) for name in names]
+
+
+def steps_of_split(section_gids: Iterable[str], whole: Step) -> list[Step]:
     """The parts that together are a project's listing too long to be read in one."""
-    return [Step(LISTINGS["section_tasks"], gid, workspace_gid) for gid in section_gids]
+    listing = LISTINGS[whole.listing.split or ""]
+    return [Step(listing, gid, whole.workspace_gid, whole.why) for gid in section_gids]
 
 
 def too_many(losses: Mapping[str, tuple[int, int]], max_deletes: int | None) -> dict[str, tuple[int, int]]:

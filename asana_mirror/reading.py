@@ -5,21 +5,28 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
-from asana_mirror.catalog import LISTINGS, RESOURCES, Resource, Row
+from asana_mirror.catalog import RESOURCES, Resource
 from asana_mirror.client import Asana, GaveUp
+from asana_mirror.consequences import Consequences
 from asana_mirror.decode import decode
-from asana_mirror.errors import CarryOnWithout, ListTooLong, OffsetExpired
+from asana_mirror.errors import CarryOnWithout, ListTooLong, OffsetExpired, SyncTokenExpired
 from asana_mirror.group_commit import GroupCommit
-from asana_mirror.plan import steps_below, steps_of_split, wanted
+from asana_mirror.plan import is_swept, steps_of_split
 from asana_mirror.quota import READS_IN_FLIGHT
 from asana_mirror.store import Mirror, Run, Tally
+from asana_mirror.store.streams import key_of
 from asana_mirror.times import utc_now
 from asana_mirror.wire import page_request
 from asana_mirror.words import Answer, Batch, Checkpoint, Page, Scope, Step, step_named
 
+# Definitions and people come in several places of one round.
+MET_APART = {
+    *(resource.name for resource in RESOURCES.values() if any(links.united for links in resource.links)),
+    *(inside.resource for one in RESOURCES.values() for inside in one.embedded if not inside.many),
+}
 AHEAD = 200  # steps taken from the mirror's queue at a time
 MOST_RESTARTS = 20  # of one listing in one walk
 BOOKS_EVERY_S = 1.0
@@ -37,14 +44,19 @@ class Progress:
 class Reading:
     """One run's reading: workers take steps from the mirror's queue until it is empty."""
 
+    moves_cursors = True
+
     def __init__(self, asana: Asana, mirror: Mirror, run: Run, scope: Scope, stop: asyncio.Event) -> None:
         self.tally = Tally()
         self.progress = Progress()
         self.postponed: dict[str, str] = {}  # listing → why it is left for the next run
+        self.consequences = Consequences(mirror, run, scope, self.ask_for)
+        self.pauses_at: Callable[[], bool] = lambda: (
+            False
+        )  # whether something else must be done before the next list
         self._asana = asana
         self._mirror = mirror
         self._run = run
-        self._scope = scope
         self._stop = stop
         self._ahead: deque[Checkpoint] = deque()
         self._busy: set[str] = set()
@@ -57,7 +69,7 @@ class Reading:
             self.progress.done[name] = asked - due
 
     async def drain(self) -> None:
-        """Read until no listing is due, or until told to stop."""
+        """Read until no listing is due, until something else must be done first, or until told to stop."""
         async with asyncio.TaskGroup() as workers:
             for _ in range(READS_IN_FLIGHT):
                 workers.create_task(self._work())
@@ -72,7 +84,7 @@ class Reading:
                 self._announce()
 
     async def _next(self) -> Checkpoint | None:
-        while not self._stop.is_set():
+        while not self._stop.is_set() and not self.pauses_at():
             if not self._ahead:
                 self._look_ahead()
             if self._ahead:
@@ -102,34 +114,33 @@ class Reading:
         if checkpoint.split:
             await self._split(checkpoint)
             return
-        if checkpoint.step.listing.events and checkpoint.next_cursor is None:
-            checkpoint = await self._take_sync_token(checkpoint)
+        if checkpoint.step.listing.events:
+            await self._open_stream(checkpoint.step)
         rest: Checkpoint | None = checkpoint
         while rest is not None and not self._stop.is_set():
             rest = await self._read_page(rest)
 
-    async def _take_sync_token(self, checkpoint: Checkpoint) -> Checkpoint:
-        """Take the cursor before the walk, so that nothing falls between the walk and the events after it."""
-        gid = checkpoint.step.parent_gid or ""
-        stream = f"/events?resource={gid}"
+    async def _open_stream(self, step: Step) -> None:
+        """Take the token before the walk, so that nothing falls between the walk and the events after it."""
+        gid = step.parent_gid or ""
+        if self._mirror.streams.token(gid) is not None:
+            return
         try:
-            token: str | None = await self._asana.sync_token(gid)
+            token = (await self._asana.events(gid, None)).content.sync
+        except SyncTokenExpired as answer:
+            token = answer.sync
         except (CarryOnWithout, GaveUp) as refusal:
-            token = None
             with self._mirror.atomic():
                 self._mirror.ledger.note_problem(
-                    stream, "events", refusal.status, str(refusal), run_id=self._run.id, now=utc_now()
+                    key_of(gid), "events", refusal.status, str(refusal), run_id=self._run.id, now=utc_now()
                 )
-        if token is None:
-            return checkpoint
-        taken = replace(checkpoint, next_cursor=token)
+            return
 
         def keep() -> None:
-            self._mirror.rounds.advance(taken)
-            self._mirror.ledger.solve_problem(stream)
+            self._mirror.streams.keep(gid, token, now=utc_now())
+            self._mirror.ledger.solve_problem(key_of(gid))
 
         await self.write(keep)
-        return taken
 
     async def _read_page(self, checkpoint: Checkpoint) -> Checkpoint | None:
         """Read and write one page; returns what is left of the listing."""
@@ -193,37 +204,40 @@ class Reading:
         absence, run = self._mirror.absence, self._run
         if any(links.united for links in resource.links):
             batch.shown_elsewhere = absence.seen(resource.name, batch.listed, run.round)
-        self.tally.add(self._mirror.pages.write(batch, run_id=run.id, now=now))
+        reshaped = self.consequences.reshaped(batch)
+        written = self._mirror.pages.write(batch, run_id=run.id, now=now)
+        self.tally.add(written.tally)
         absence.close_children(batch, run.round)
         for name, rows in batch.rows.items():
             absence.found(name, rows, run.round)
-            if not RESOURCES[name].one_place:
+            self._mirror.inbox.fulfil(name, rows)
+            if name in MET_APART:
                 absence.see(name, rows, run.round)
+        self._mirror.inbox.fulfil(resource.name, batch.listed)
         for record in batch.undecoded:
-            if not RESOURCES[record.resource].one_place:
+            absence.found(record.resource, [record.gid], run.round)
+            self._mirror.inbox.fulfil(record.resource, [record.gid])
+            if record.resource in MET_APART:
                 absence.see(record.resource, [record.gid], run.round)
         self._mirror.ledger.keep_undecoded(
             batch.undecoded, resource.name, batch.listed, step.key if step else resource.name, now
         )
-        workspace_gid = _workspace_of(step)
-        rows = {**_unknown_rows(batch, resource), **batch.rows.get(resource.name, {})}
-        self.ask_for(
-            below
-            for gid in rows
-            for below in steps_below(
-                resource.name, gid, rows[gid], workspace_gid=workspace_gid, scope=self._scope
-            )
-        )
-        if wanted(LISTINGS["assigned_tasks"], self._scope):
-            self.ask_for(_agents_assigned(batch))
+        self.consequences.draw(resource, batch, written, reshaped, step, now)
 
-    def ask_for(self, steps: Iterable[Step]) -> None:
-        """Put listings in the queue, each at most once a round. Inside the caller's transaction."""
+    def ask_for(self, steps: Iterable[Step], *, again: bool = False) -> int:
+        """Put listings in the queue, each at most once a round unless `again`; returns how many are new.
+
+        Inside the caller's transaction.
+        """
         by_name: dict[str, list[Step]] = {}
         for step in steps:
             by_name.setdefault(step.listing.name, []).append(step)
+        new = 0
         for name, named in by_name.items():
-            self.progress.asked[name] += self._mirror.rounds.ask_for(named, self._run.round)
+            asked = self._mirror.rounds.ask_for(named, self._run.round, again=again)
+            self.progress.asked[name] += asked
+            new += asked
+        return new
 
     def _leave_out_known(self, batch: Batch, resource: Resource) -> None:
         """Definitions inside other records repeat themselves: the first of a round is written, the rest are not."""
@@ -247,9 +261,19 @@ class Reading:
 
     def _complete(self, checkpoint: Checkpoint, standing: set[str] | None, now: str) -> None:
         step = checkpoint.step
-        self._mirror.absence.close_listing(step, standing, self._run.round)
+        if step.since is None:
+            missed = self._mirror.absence.close_listing(step, standing, self._run.round)
+            self.consequences.note_missed(step, missed)
+            if RESOURCES[step.listing.resource].one_place:
+                self._mirror.inbox.settle(step.listing.resource, step.parent_gid or "")
         self._mirror.absence.forget(step.key, self._run.round)
-        self._mirror.rounds.complete(checkpoint, now=now)
+        if self._mirror.rounds.was_refused(
+            step
+        ):  # it is shown again, so the others of its kind may be as well
+            self.ask_for(self._mirror.ages.refused(step.listing.name), again=True)
+        if not self.moves_cursors:
+            checkpoint = replace(checkpoint, next_cursor=None)
+        self._mirror.rounds.complete(checkpoint, now=now, swept=is_swept(step, self._run.mode))
         self._mirror.ledger.solve_problem(step.key)
         self.progress.done[step.listing.name] += 1
 
@@ -286,13 +310,13 @@ class Reading:
         if state is None or state.due or state.refused or not parts:
             self._refuse(step, 400, reason or "The listing is too long and its sections cannot be read.")
             return
-        if checkpoint.next_cursor is None and step.listing.events:
-            checkpoint = await self._take_sync_token(checkpoint)
+        await self._open_stream(step)
         now = utc_now()
         with self._mirror.atomic():
-            self.ask_for(steps_of_split(parts, step.workspace_gid))
+            self.ask_for(steps_of_split(parts, step), again=True)
             self._mirror.absence.forget(step.key, self._run.round)
-            self._mirror.rounds.complete(replace(checkpoint, split=True), now=now)
+            swept = is_swept(step, self._run.mode)
+            self._mirror.rounds.complete(replace(checkpoint, split=True), now=now, swept=swept)
             self.progress.done[step.listing.name] += 1
 
     async def _is_under_way(self, step: Step) -> bool:
@@ -348,28 +372,3 @@ class Reading:
         self._mirror.ledger.record_use(run.id, asana.uses)
         self._mirror.ledger.note_changes(asana.changes, asana.changed_endpoints, now)
         asana.changes.clear()
-
-
-def _unknown_rows(batch: Batch, resource: Resource) -> dict[str, Row]:
-    """What did not fit may still have something below it: all that is known of it is its gid."""
-    nothing = (None,) * len(resource.column_names())
-    return {
-        record.gid: nothing
-        for record in batch.undecoded
-        if record.resource == resource.name and record.has_gid
-    }
-
-
-def _agents_assigned(batch: Batch) -> Iterator[Step]:
-    """Agents may be known by their work alone, where the list of agents is refused."""
-    columns = RESOURCES["tasks"].column_names()
-    assignee, workspace = columns.index("assignee_gid"), columns.index("workspace_gid")
-    for row in batch.rows.get("tasks", {}).values():
-        if row[assignee] and row[workspace] and batch.actors[row[assignee]][0] == "agent":
-            yield step_named("assigned_tasks", row[assignee], row[workspace])
-
-
-def _workspace_of(step: Step | None) -> str | None:
-    if step is None:
-        return None
-    return step.parent_gid if step.listing.below == "workspaces" else step.workspace_gid

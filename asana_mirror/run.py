@@ -1,16 +1,11 @@
-"""One run: look, take hold of the mirror, read until nothing is left, then say who is gone."""
+"""One run: look, take hold of the mirror, listen, read until nothing is left, then say who is gone."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
-import signal
-import socket
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,49 +13,27 @@ import httpx
 
 from asana_mirror import __version__
 from asana_mirror.client import Asana
+from asana_mirror.contact import check_places, first_contact
 from asana_mirror.doubts import Doubts
-from asana_mirror.errors import (
-    AsanaUnreachable,
-    BadToken,
-    CarryOnWithout,
-    Interrupted,
-    ListTooLong,
-    MirrorError,
-    OffsetExpired,
-    TooManyMissing,
-    WrongUsage,
-)
-from asana_mirror.plan import too_many
-from asana_mirror.reading import Progress, Reading
+from asana_mirror.ending import Show, Stop, holder, on_record, opened
+from asana_mirror.errands import Errands
+from asana_mirror.errors import AsanaUnreachable, TooManyMissing
+from asana_mirror.listening import Listening
+from asana_mirror.plan import WALKS, too_many
+from asana_mirror.reading import Reading
+from asana_mirror.review import Review
+from asana_mirror.singly import Singly
 from asana_mirror.store import Mirror, Run, check_mirror, hold
-from asana_mirror.store.opening import in_our_words, sqlite_translated
+from asana_mirror.store.opening import sqlite_translated
 from asana_mirror.times import utc_now
-from asana_mirror.wire import page_request
 from asana_mirror.words import Answer, Checkpoint, Page, Scope, step_named
 
-GRACE_S = 3.0  # for pages in flight after a request to stop
-SHOW_EVERY_S = 0.25
-MOST_PAGES_OF_WORKSPACES = (
-    200  # nobody is in 20,000; a list that leads to itself must not be followed for ever
-)
-
-
-class Stop(asyncio.Event):
-    """A request to stop between two pages, and the signal that asked for it."""
-
-    signal_number: int = signal.SIGINT
-
-    def ask(self, signal_number: int = signal.SIGINT) -> None:
-        """Stop; asked twice, at once."""
-        if self.is_set():
-            raise KeyboardInterrupt
-        self.signal_number = signal_number
-        self.set()
+__all__ = ["Report", "Show", "Stop", "SyncOptions", "sync"]
 
 
 @dataclass(frozen=True)
 class SyncOptions:
-    """All that a run is told."""
+    """All that a run is told. Ages are in seconds."""
 
     mirror: Path
     token: str = field(repr=False)
@@ -70,6 +43,9 @@ class SyncOptions:
     max_deletes: int | None = None
     proxy: str | None = None
     scope: Scope = field(default_factory=Scope)
+    full: bool = False
+    max_age_s: float = 24 * 3600.0
+    sweep_every_s: float = 7 * 24 * 3600.0
 
 
 @dataclass
@@ -88,11 +64,19 @@ class Report:
     rows_updated: int = 0
     rows_unchanged: int = 0
     rows_deleted: int = 0
+    drift: int = 0
+    waiting: int = 0
     not_readable: int = 0
     not_decodable: int = 0
 
-
-Show = Callable[[Progress], None]
+    def went_on(self, later: Report) -> Report:
+        """Both in one, where a run finished an interrupted walk and then followed what had changed meanwhile."""
+        added = ("requests", "refused", "seconds_waited", "rows_inserted", "rows_updated", "rows_unchanged")
+        for name in (*added, "rows_deleted", "drift"):
+            setattr(self, name, round(getattr(self, name) + getattr(later, name), 3))
+        self.run, self.waiting = later.run, later.waiting
+        self.not_readable, self.not_decodable = later.not_readable, later.not_decodable
+        return self
 
 
 async def sync(
@@ -102,7 +86,7 @@ async def sync(
     stop: Stop | None = None,
     show: Show | None = None,
 ) -> Report:
-    """Bring the mirror up to date: everything that the token sees is read and reconciled.
+    """Bring the mirror up to date: the first time everything is read, later what changed.
 
     Raises a MirrorError for whatever keeps the run from its end; what was read until then is kept.
     """
@@ -122,104 +106,127 @@ async def sync(
         transport=transport,
     ) as asana:
         workspaces = await first_contact(asana, options.scope)
+        await check_places(asana, options.scope)
         with hold(path), sqlite_translated(path), opened(path) as mirror:
-            with mirror.atomic():
-                run = mirror.rounds.begin(options.scope, now=utc_now(), holder=holder(), version=__version__)
-            report = Report(run.id, run.mode, run.resumed)
-            reading = Reading(asana, mirror, run, options.scope, stop)
-            try:
-                async with on_record(mirror, run, reading, stop, show):
-                    await _read_everything(asana, mirror, run, options, reading, workspaces, stop)
-                    report.rows_deleted = conclude(mirror, run, reading, options)
-            finally:
-                _fill_in(report, mirror, asana, reading, time.monotonic() - began)
+            report = await _round(asana, mirror, options, workspaces, stop, show)
+            if report.resumed:  # what was read before the interruption may have changed since
+                asana.open_new_books()
+                report = report.went_on(await _round(asana, mirror, options, [], stop, show))
+            report.seconds = round(time.monotonic() - began, 3)
             return report
 
 
-async def first_contact(asana: Asana, scope: Scope) -> list[Answer[Page]]:
-    """Read the workspaces before anything is touched: a wrong token or host must leave no trace."""
-    step = step_named("workspaces")
-    answers: list[Answer[Page]] = []
-    offset: str | None = None
-    for _ in range(MOST_PAGES_OF_WORKSPACES):
-        try:
-            answers.append(await asana.page(*page_request(step, offset)))
-        except OffsetExpired:
-            answers, offset = [], None
-            continue
-        except (CarryOnWithout, ListTooLong) as refusal:
-            raise _no_way_in(refusal) from refusal
-        offset = answers[-1].content.next_offset
-        if offset is None:
-            break
-    else:
-        raise AsanaUnreachable("The list of workspaces does not come to an end.")
-    names = {
-        str(record.get("gid")): record.get("name")
-        for answer in answers
-        for record in answer.content.records
-        if isinstance(record, dict)
-    }
-    for gid in scope.workspaces:
-        if gid not in names:
-            visible = ", ".join(f"{gid} ({name})" for gid, name in names.items()) or "none"
-            raise WrongUsage(
-                f"This token sees no workspace {gid}.", hint=f"The workspaces it sees: {visible}."
-            )
-    return answers
-
-
-def _no_way_in(refusal: CarryOnWithout | ListTooLong) -> MirrorError:
-    """Without its workspaces a token leads nowhere."""
-    if isinstance(refusal, CarryOnWithout) and refusal.status in (402, 403, 451):
-        return BadToken(f"The token may not list its workspaces: {refusal}")
-    return AsanaUnreachable(
-        f"There is no Asana at this address: it refuses to list workspaces ({refusal}).",
-        hint="Check --base-url; Asana's own is https://app.asana.com/api/1.0",
-    )
-
-
-async def _read_everything(
+async def _round(
     asana: Asana,
     mirror: Mirror,
-    run: Run,
     options: SyncOptions,
-    reading: Reading,
     workspaces: list[Answer[Page]],
     stop: Stop,
-) -> None:
-    if run.mode == "first":
-        mirror.search.put_off()
-    root = step_named("workspaces")
+    show: Show | None,
+) -> Report:
     with mirror.atomic():
-        reading.ask_for([root])
-    rest: Checkpoint | None = Checkpoint(root, run.round)
-    for answer in workspaces:
-        if rest is not None:
-            with mirror.atomic():
-                rest = reading.write_page(rest, answer)
-    doubts = Doubts(asana, mirror, run, options.scope, reading, stop)
-    await read_until_nothing_is_left(mirror, run, reading, doubts, stop)
+        run = mirror.rounds.begin(
+            options.scope, full=options.full, now=utc_now(), holder=holder(), version=__version__
+        )
+    mirror.unheard.find_anew()
+    report = Report(run.id, run.mode, run.resumed)
+    work = Work(asana, mirror, run, options, stop)
+    try:
+        async with on_record(mirror, run, work.reading, stop, show):
+            await work.begin(workspaces)
+            await work.until_nothing_is_left()
+            report.rows_deleted = conclude(mirror, run, work.reading, options)
+    finally:
+        _fill_in(report, mirror, asana, work.reading)
+    return report
 
 
-async def read_until_nothing_is_left(
-    mirror: Mirror, run: Run, reading: Reading, doubts: Doubts, stop: Stop
-) -> None:
-    """Read what is due, ask for who is in doubt, and so on until neither is left."""
-    while True:
-        await reading.drain()
-        if not stop.is_set() and not reading.postponed:
-            await doubts.resolve()
-        if stop.is_set():
-            raise asyncio.CancelledError
-        if reading.postponed:
-            listing, why = next(iter(reading.postponed.items()))
-            raise AsanaUnreachable(
-                f"{len(reading.postponed)} listings could not be read, {listing} among them: {why}",
-                hint="Everything else was read and kept. Run the same command again: it asks only for the rest.",
-            )
-        if not mirror.rounds.due(run.round, 1):
+class Work:
+    """The parts of one round, and the order in which they take turns."""
+
+    def __init__(self, asana: Asana, mirror: Mirror, run: Run, options: SyncOptions, stop: Stop) -> None:
+        scope = options.scope
+        self._mirror = mirror
+        self._run = run
+        self._options = options
+        self._stop = stop
+        narrowed = scope.workspaces or scope.in_places
+        projects = (
+            mirror.streams.projects_of(scope.workspaces, scope.teams, scope.projects) if narrowed else None
+        )
+        self.reading = Reading(asana, mirror, run, scope, stop)
+        self._singly = Singly(asana, mirror, run, self.reading, stop)
+        self._listening = Listening(asana, mirror, run, scope, self.reading, stop, projects)
+        self._errands = Errands(mirror, run, scope, self.reading, self._singly, stop, projects)
+        self._doubts = Doubts(mirror, run, scope, self.reading, self._singly, stop)
+        self._review = Review(mirror, run, scope, self.reading, projects)
+
+    @property
+    def _walks(self) -> bool:
+        return self._run.mode in WALKS
+
+    async def begin(self, workspaces: list[Answer[Page]]) -> None:
+        """Listen before anything is read, so that whatever is read afterwards is at least as new as the news."""
+        if self._run.mode == "first":
+            self._mirror.search.put_off()
+        if self._run.mode != "first" and not self._run.resumed:
+            await self._listening.listen()
+        if not self._walks:
+            with self._mirror.atomic():
+                self._review.ask(self._options.max_age_s, self._options.sweep_every_s)
+        with self._mirror.atomic():
+            self._review.ask_for_strays(every=self._walks)
+        await self._open_the_door(workspaces)
+        self.reading.pauses_at = self._listening.grows_old
+
+    async def _open_the_door(self, workspaces: list[Answer[Page]]) -> None:
+        """What leads to everything else: the workspaces, or the places to which the run is narrowed."""
+        scope = self._options.scope
+        if scope.in_places:
+            places = [("teams", gid) for gid in scope.teams] + [("projects", gid) for gid in scope.projects]
+            await self._singly.read_all(places)
+            with self._mirror.atomic():
+                self.reading.ask_for(step_named("team_projects", gid) for gid in scope.teams)
             return
+        root = step_named("workspaces")
+        with self._mirror.atomic():
+            self.reading.ask_for([root])
+        rest: Checkpoint | None = Checkpoint(root, self._run.round)
+        for answer in workspaces:
+            if rest is not None:
+                with self._mirror.atomic():
+                    rest = self.reading.write_page(rest, answer)
+
+    async def until_nothing_is_left(self) -> None:
+        """Read what is due, what events asked for, and who is in doubt, until nothing is left of all that."""
+        while True:
+            if not self._walks:
+                self._errands.plan()
+            await self.reading.drain()
+            check_stopped(self._stop, self.reading)
+            if self._listening.grows_old():
+                await self._listening.hear_the_old()
+                continue
+            if self._listening.fall_back():
+                continue
+            if await self._errands.run():
+                continue
+            await self._doubts.resolve()
+            check_stopped(self._stop, self.reading)
+            if not self._mirror.rounds.due(self._run.round, 1) and not self._errands.are_left():
+                return
+
+
+def check_stopped(stop: Stop, reading: Reading) -> None:
+    """Raises where the run cannot come to its end."""
+    if stop.is_set():
+        raise asyncio.CancelledError
+    if reading.postponed:
+        listing, why = next(iter(reading.postponed.items()))
+        raise AsanaUnreachable(
+            f"{len(reading.postponed)} listings could not be read, {listing} among them: {why}",
+            hint="Everything else was read and kept. Run the same command again: it asks only for the rest.",
+        )
 
 
 def conclude(mirror: Mirror, run: Run, reading: Reading, options: SyncOptions) -> int:
@@ -229,112 +236,27 @@ def conclude(mirror: Mirror, run: Run, reading: Reading, options: SyncOptions) -
     if excessive:
         table, (gone, living) = next(iter(excessive.items()))
         raise TooManyMissing(f"{gone} of {living} {table} would disappear, with no event that explains it.")
-    now = utc_now()
+    now, news = utc_now(), reading.consequences
     with mirror.atomic():
+        news.drift += len(news.missed_by_events & mirror.absence.unexplained(run.round))
         deleted = mirror.absence.bury(run.round, run_id=run.id, now=now)
+        mirror.inbox.drop_the_buried()
+        mirror.rounds.forget_below_the_buried(now)
         reading.keep_books(now)
-        if options.scope == Scope() and run.mode != "repair":
+        if options.scope.is_whole and run.mode in WALKS:
             mirror.ledger.drop_what_is_over(run.round)
-        mirror.rounds.end(run, "complete", now=now, deleted=deleted)
+        mirror.rounds.end(run, "complete", now=now, deleted=deleted, drift=news.drift)
     return deleted
 
 
-@asynccontextmanager
-async def on_record(
-    mirror: Mirror, run: Run, reading: Reading, stop: Stop, show: Show | None = None
-) -> AsyncIterator[None]:
-    """Show and watch over a run; however it ends, its figures and its outcome are on file."""
-    try:
-        async with cancelled_after_grace(stop), shown(show, reading.progress):
-            yield
-    except BaseException as error:
-        ended = what_ended_it(error, mirror.path, stop)
-        _record_end(mirror, run, reading, _outcome(ended))
-        raise ended from error
-
-
-@asynccontextmanager
-async def cancelled_after_grace(stop: Stop) -> AsyncIterator[None]:
-    """Once asked to stop, pages in flight may finish; what takes longer is cut off."""
-    task = asyncio.current_task()
-
-    async def watch() -> None:
-        await stop.wait()
-        await asyncio.sleep(GRACE_S)
-        if task:
-            task.cancel()
-
-    watcher = asyncio.create_task(watch())
-    try:
-        yield
-    finally:
-        watcher.cancel()
-
-
-@asynccontextmanager
-async def shown(show: Show | None, progress: Progress) -> AsyncIterator[None]:
-    """Show the progress now and then, while the block runs."""
-
-    async def repeat() -> None:
-        while show:
-            show(progress)
-            await asyncio.sleep(SHOW_EVERY_S)
-
-    shower = asyncio.create_task(repeat())
-    try:
-        yield
-    finally:
-        shower.cancel()
-
-
-@contextmanager
-def opened(path: Path) -> Iterator[Mirror]:
-    mirror = Mirror(path)
-    try:
-        yield mirror
-    finally:
-        with contextlib.suppress(sqlite3.Error):
-            mirror.close()
-
-
-def what_ended_it(error: BaseException, path: Path, stop: Stop) -> BaseException:
-    """The one error to tell: out of the groups in which parallel readers pack them, in this program's words."""
-    while isinstance(error, BaseExceptionGroup):
-        inner: tuple[BaseException, ...] = error.exceptions
-        error = next((one for one in inner if isinstance(one, MirrorError)), inner[0])
-    if isinstance(error, sqlite3.Error):
-        return in_our_words(path, error)
-    if isinstance(error, asyncio.CancelledError) and stop.is_set():
-        return Interrupted(stop.signal_number)
-    return error
-
-
-def _outcome(error: BaseException) -> str:
-    if isinstance(error, (Interrupted, asyncio.CancelledError, KeyboardInterrupt)):
-        return "interrupted"
-    if isinstance(error, AsanaUnreachable):
-        return "unreachable"
-    return "guarded" if isinstance(error, TooManyMissing) else "failed"
-
-
-def _record_end(mirror: Mirror, run: Run, reading: Reading, outcome: str) -> None:
-    now = utc_now()
-    # On a full disk even this cannot be written; the next run finds the run without an end.
-    with contextlib.suppress(sqlite3.Error), mirror.atomic():
-        reading.keep_books(now)
-        mirror.rounds.end(run, outcome, now=now)
-
-
-def _fill_in(report: Report, mirror: Mirror, asana: Asana, reading: Reading, seconds: float) -> None:
+def _fill_in(report: Report, mirror: Mirror, asana: Asana, reading: Reading) -> None:
     report.requests, report.refused = asana.requests, asana.refused
-    report.seconds, report.seconds_waited = round(seconds, 3), round(asana.seconds_waited, 3)
+    report.seconds_waited = round(asana.seconds_waited, 3)
     report.rows_inserted = reading.tally.inserted
     report.rows_updated = reading.tally.updated
     report.rows_unchanged = reading.tally.unchanged
+    report.drift = reading.consequences.drift
     with contextlib.suppress(sqlite3.Error):
+        report.waiting = mirror.ages.count_waiting()
         report.not_readable = mirror.ledger.count_problems()
         report.not_decodable = mirror.ledger.count_undecoded()
-
-
-def holder() -> str:
-    return f"process {os.getpid()} on {socket.gethostname()}"

@@ -18,3 +18,8 @@ def utc_now() -> str:
 def utc_before(age_s: float) -> str:
     """This machine's clock, some seconds ago."""
     return as_asana_writes(datetime.now(UTC) - timedelta(seconds=age_s))
+
+
+def earlier(moment: str, seconds: float) -> str:
+    """Some seconds before a moment, both as Asana writes times."""
+    return as_asana_writes(datetime.fromisoformat(moment) - timedelta(seconds=seconds))

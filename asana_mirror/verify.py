@@ -25,20 +25,15 @@ from asana_mirror.compare import (
     compare_order,
     spread,
 )
+from asana_mirror.contact import first_contact
 from asana_mirror.decode import decode
+from asana_mirror.ending import Show, Stop, cancelled_after_grace, shown, what_ended_it
 from asana_mirror.errors import CarryOnWithout, Interrupted, ListTooLong, OffsetExpired
 from asana_mirror.quota import READS_IN_FLIGHT
 from asana_mirror.reading import Progress
-from asana_mirror.repair import Done, Record, Wrong, reason_against, repaired
-from asana_mirror.run import (
-    Show,
-    Stop,
-    SyncOptions,
-    cancelled_after_grace,
-    first_contact,
-    shown,
-    what_ended_it,
-)
+from asana_mirror.repair import Done, Wrong, reason_against, repaired
+from asana_mirror.run import SyncOptions
+from asana_mirror.singly import Record
 from asana_mirror.store import check_mirror, hold
 from asana_mirror.store.opening import sqlite_translated
 from asana_mirror.store.rows import Rows, rows_of

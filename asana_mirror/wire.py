@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl, quote, urlencode
 
 import orjson
 
-from asana_mirror.catalog import opt_fields
+from asana_mirror.catalog import RESOURCE_OF, opt_fields
 from asana_mirror.errors import (
     BadToken,
     CarryOnWithout,
@@ -27,7 +27,7 @@ from asana_mirror.errors import (
     WaitAndRepeat,
 )
 from asana_mirror.times import as_asana_writes
-from asana_mirror.words import ApiChange, Page, Step
+from asana_mirror.words import ApiChange, Event, EventsPage, Page, Step
 
 PAGE_LIMIT = 100
 ENABLED_FEATURES = "ai_teammate_actors"
@@ -36,6 +36,7 @@ HEADERS = {"Accept": "application/json", "Asana-Enable": ENABLED_FEATURES}
 Paged = Literal["no", "first", "later"]  # no list, a first page, a page behind an offset
 
 _TOO_LONG = re.compile(r"too large|too long|too many", re.IGNORECASE)
+_ASANA_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 _OFFSET = re.compile(r"offset|pagination token|expired", re.IGNORECASE)
 
 
@@ -45,6 +46,8 @@ def page_request(step: Step, offset: str | None) -> tuple[str, dict[str, str]]:
     params = dict(parse_qsl(query))
     params["opt_fields"] = opt_fields(step.listing.resource)
     params["limit"] = str(PAGE_LIMIT)
+    if step.since:
+        params["modified_since"] = step.since
     if offset:
         params["offset"] = offset
     return path, params
@@ -56,9 +59,20 @@ def gids_request(step: Step, offset: str | None) -> tuple[str, dict[str, str]]:
     return path, {**params, "opt_fields": "gid"}
 
 
-def record_request(path_template: str, resource: str, gid: str) -> tuple[str, dict[str, str]]:
-    """Path and query of a single record."""
-    return path_template.format(gid=quote(gid, safe="")), {"opt_fields": opt_fields(resource)}
+def record_request(
+    path_template: str, resource: str, gid: str, *, also: str = "", only: str = ""
+) -> tuple[str, dict[str, str]]:
+    """Path and query of a single record; `also` is one more field, of which no column is made, `only` the only one."""
+    fields = only or ",".join(filter(None, (opt_fields(resource), also)))
+    return path_template.format(gid=quote(gid, safe="")), {"opt_fields": fields}
+
+
+def events_request(resource_gid: str, sync: str | None) -> tuple[str, dict[str, str]]:
+    """The next call of an event stream; without a token, the call that brings the first one.
+
+    https://developers.asana.com/reference/getevents
+    """
+    return "/events", {"resource": resource_gid, **({"sync": sync} if sync else {})}
 
 
 def url(base_url: str, path: str, params: Mapping[str, str]) -> str:
@@ -117,12 +131,36 @@ def read_record(body: Mapping[str, Any]) -> Mapping[str, Any]:
     return record
 
 
-def read_events(body: Mapping[str, Any]) -> str:
-    """The sync token of an events answer."""
+def read_events(body: Mapping[str, Any]) -> EventsPage:
+    """The events of a call that can be understood, and the next token. Unknown kinds keep Asana's name."""
     sync = body.get("sync")
     if not sync:
         raise WaitAndRepeat("Asana's answer has no sync token.")
-    return str(sync)
+    told = body.get("data")
+    events = [_event(one) for one in told if isinstance(one, dict)] if isinstance(told, list) else []
+    return EventsPage([event for event in events if event], str(sync), body.get("has_more") is True)
+
+
+def _event(told: Mapping[str, Any]) -> Event | None:
+    resource, parent, change = (_object(told.get(name)) for name in ("resource", "parent", "change"))
+    gid, kind = resource.get("gid"), resource.get("resource_type") or told.get("type")
+    if not gid or not isinstance(kind, str):
+        return None
+    above = parent.get("resource_type")
+    field, at = change.get("field"), told.get("created_at")
+    return Event(
+        RESOURCE_OF.get(kind, kind),
+        str(gid),
+        str(told.get("action")),
+        parent=RESOURCE_OF.get(above, above) if isinstance(above, str) else None,
+        parent_gid=str(parent["gid"]) if parent.get("gid") else None,
+        field=field if isinstance(field, str) else None,
+        created_at=at if isinstance(at, str) and _ASANA_TIME.fullmatch(at) else None,
+    )
+
+
+def _object(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
 
 
 def links_followed(asked: str) -> int:

@@ -2,7 +2,8 @@
 
 A *step* asks for one *listing* (all records of a resource below one parent). Its *checkpoint* says how far it
 has been read. An *answer* is what Asana said; a *page* is an answer that lists records. A *batch* is a page
-turned into rows, links and stubs.
+turned into rows, links and stubs. An *event* is a notice that a record changed, never its content; what events ask
+for is folded into *wishes*, one for each record.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ class Step:
     listing: Listing
     parent_gid: str | None = None
     workspace_gid: str | None = None
+    why: str = field(default="", compare=False)
+    since: str | None = field(default=None, compare=False)  # ask only for what was modified since then
 
     @property
     def key(self) -> str:
@@ -67,6 +70,49 @@ class Page:
 
     records: list[Any]
     next_offset: str | None
+
+
+@dataclass(frozen=True)
+class Event:
+    """A notice that something happened to a record.
+
+    https://developers.asana.com/reference/events
+    """
+
+    resource: str  # the catalog's name, or Asana's type where the catalog has none
+    gid: str
+    action: str  # added, changed, removed, deleted, undeleted
+    parent: str | None = None
+    parent_gid: str | None = None
+    field: str | None = None  # which field changed
+    created_at: str | None = None
+
+
+@dataclass(frozen=True)
+class EventsPage:
+    """What one call of a stream told, and the token that goes on from there."""
+
+    events: list[Event]
+    sync: str
+    has_more: bool = False
+
+
+@dataclass(frozen=True)
+class Wish:
+    """A record to be read, or known to be deleted: all events about it in one."""
+
+    resource: str
+    gid: str
+    to_read: bool = True
+    deleted: bool = False  # a deleted event explains why it may be gone
+    anew: bool = False  # with all below it
+    moves: bool = False  # its modified_at moved for sure, so that modified_since finds it
+    placed: bool = False  # it came to another place in a list
+    parent: str | None = None
+    parent_gid: str | None = None
+    project_gid: str | None = None  # whose stream told
+    first_at: str | None = None  # by Asana's clock
+    last_at: str | None = None
 
 
 @dataclass(frozen=True)
@@ -123,8 +169,26 @@ class Scope:
     workspaces: tuple[str, ...] = ()
     only: tuple[str, ...] = ()
     skip: tuple[str, ...] = ()
+    teams: tuple[str, ...] = ()
+    projects: tuple[str, ...] = ()
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether nothing of what the token may see is left out."""
+        return self == Scope()
+
+    @property
+    def in_places(self) -> bool:
+        """Whether only some projects are wanted."""
+        return bool(self.teams or self.projects)
 
 
-def step_named(name: str, parent_gid: str | None = None, workspace_gid: str | None = None) -> Step:
+def step_named(
+    name: str,
+    parent_gid: str | None = None,
+    workspace_gid: str | None = None,
+    why: str = "",
+    since: str | None = None,
+) -> Step:
     """The step for the listing that the catalog calls `name`."""
-    return Step(LISTINGS[name], parent_gid, workspace_gid)
+    return Step(LISTINGS[name], parent_gid, workspace_gid, why, since)

@@ -29,6 +29,7 @@ __all__ = [
     "LISTINGS",
     "NAMED_BY",
     "RESOURCES",
+    "RESOURCE_OF",
     "Column",
     "Embedded",
     "Json",
@@ -52,6 +53,9 @@ RESOURCES: dict[str, Resource] = {
 LISTINGS: dict[str, Listing] = {
     listing.name: listing for listing in (*people.LISTINGS, *projects.LISTINGS, *tasks.LISTINGS)
 }
+
+# Asana's name of one record's kind → the resource.
+RESOURCE_OF: dict[str, str] = {name.removesuffix("s"): name for name in RESOURCES} | {"story": "stories"}
 
 # The column of a stub in which a compact record's name goes; "name" where nothing is said, None: it has none.
 NAMED_BY: dict[str, str | None] = {

@@ -116,13 +116,14 @@ TEAM_MEMBERSHIPS = Resource(
 RESOURCES = (WORKSPACES, USERS, AGENTS, TEAMS, TEAM_MEMBERSHIPS)
 
 LISTINGS = (
-    Listing("workspaces", "workspaces", below=None, path="/workspaces", rank=0),
+    Listing("workspaces", "workspaces", below=None, path="/workspaces", rank=0, each_run=True),
     Listing(
         "workspace_users",
         "users",
         below="workspaces",
         path="/users?workspace={gid}",
         rank=1,
+        each_run=True,
         stands=("user_workspaces", "workspace_gid"),
     ),
     Listing(
@@ -131,6 +132,7 @@ LISTINGS = (
         below="workspaces",
         path="/workspaces/{gid}/agents",
         rank=1,
+        each_run=True,
         stands="workspace_gid",
         fills=(("workspace_gid", "{gid}"),),
     ),
@@ -140,6 +142,7 @@ LISTINGS = (
         below="workspaces",
         path="/workspaces/{gid}/teams",
         rank=1,
+        each_run=True,
         stands="organization_gid",
     ),
     Listing(
@@ -148,6 +151,7 @@ LISTINGS = (
         below="teams",
         path="/teams/{gid}/team_memberships",
         rank=3,
+        by_age=True,
         stands="team_gid",
         fills=(("team_gid", "{gid}"),),
     ),

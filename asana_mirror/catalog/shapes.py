@@ -100,8 +100,11 @@ class Listing:
     fills: tuple[tuple[str, str], ...] = ()
     when: Callable[[Mapping[str, Any]], bool] | None = None
     position: str | None = None  # the column, of the resource or of the link table, that keeps the order
-    events: bool = False  # its cursor is a token of the parent's event stream, else Asana's own time
+    events: bool = False  # what changes in it is told by the parent's event stream
     split: str | None = None  # the listings that together give the same, where this one is too long
+    each_run: bool = False  # no stream tells of it, and a hundred records cost one request
+    by_age: bool = False  # no stream tells all of it, and it costs a request per parent
+    on_demand: bool = False  # read for a reason of its own, never because its parent was met
 
 
 @dataclass(frozen=True)

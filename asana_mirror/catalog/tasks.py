@@ -242,7 +242,16 @@ LISTINGS = (
         stands=("task_projects", "project_gid"),
         position="position",
         events=True,
+        by_age=True,
         split="section_tasks",
+    ),
+    Listing(
+        "modified_tasks",
+        "tasks",
+        below="projects",
+        path="/tasks?project={gid}",
+        rank=4,
+        on_demand=True,
     ),
     Listing(
         "section_tasks",
@@ -250,6 +259,8 @@ LISTINGS = (
         below="sections",
         path="/sections/{gid}/tasks",
         rank=4,
+        stands=("task_projects", "section_gid"),
+        on_demand=True,
         position="position",
     ),
     Listing(
@@ -258,6 +269,7 @@ LISTINGS = (
         below="actors",
         path="/tasks?assignee={gid}&workspace={workspace}",
         rank=5,
+        each_run=True,
         stands="assignee_gid",
     ),
     Listing(
@@ -266,6 +278,7 @@ LISTINGS = (
         below="tags",
         path="/tags/{gid}/tasks",
         rank=5,
+        each_run=True,
         stands=("task_tags", "tag_gid"),
     ),
     Listing(
@@ -302,6 +315,7 @@ LISTINGS = (
         below="projects",
         path="/attachments?parent={gid}",
         rank=8,
+        by_age=True,
         stands="parent_gid",
         fills=(("parent_gid", "{gid}"), ("parent_type", "project")),
     ),

@@ -3,6 +3,10 @@
 opening   what a mirror file is: made, checked, migrated
 pages     rows, links and stubs of a page
 rounds    runs, checkpoints, and the queue of what is still to be read
+streams   the tokens of event streams
+inbox     what events told and nobody has read yet
+ages      what is due by its age, by an upgrade, or because it was refused or put off
+unheard   tasks of which no stream tells
 absence   who is missing, and tombstones
 ledger    requests, problems, announced changes
 search    the full-text indexes
@@ -19,15 +23,19 @@ from pathlib import Path
 from sqlite_utils import Database
 
 from asana_mirror.store.absence import Absence
+from asana_mirror.store.ages import Ages
+from asana_mirror.store.inbox import Inbox
 from asana_mirror.store.ledger import Ledger
 from asana_mirror.store.opening import check_mirror, hold, open_mirror
-from asana_mirror.store.pages import Pages, Tally
+from asana_mirror.store.pages import Pages, Tally, Written
 from asana_mirror.store.purged import PurgedPeople
 from asana_mirror.store.purging import Erased, Purging
 from asana_mirror.store.rounds import Rounds, Run
 from asana_mirror.store.search import Search
+from asana_mirror.store.streams import Streams
+from asana_mirror.store.unheard import Unheard
 
-__all__ = ["Erased", "Mirror", "Run", "Tally", "check_mirror", "hold"]
+__all__ = ["Erased", "Mirror", "Run", "Tally", "Written", "check_mirror", "hold"]
 
 
 class Mirror:
@@ -38,6 +46,10 @@ class Mirror:
         self.path = path
         self.pages = Pages(self.db)
         self.rounds = Rounds(self.db)
+        self.streams = Streams(self.db)
+        self.inbox = Inbox(self.db)
+        self.ages = Ages(self.db)
+        self.unheard = Unheard(self.db)
         self.absence = Absence(self.db)
         self.ledger = Ledger(self.db)
         self.search = Search(self.db)

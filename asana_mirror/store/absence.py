@@ -1,7 +1,7 @@
-"""Who was seen, who is missing, and tombstones.
+"""Who is missing, and tombstones.
 
 Rows are never removed: what left Asana keeps its row as a tombstone. A complete listing that lacks a record is
-enough only for what can stand in one place; anything else must also be refused when asked for by itself.
+enough only for what can stand in one place; anything else is in doubt until it was asked for by itself.
 """
 
 from __future__ import annotations
@@ -10,12 +10,14 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from sqlite_utils import Database
 
-from asana_mirror.catalog import LISTINGS, RESOURCES
+from asana_mirror.catalog import LISTINGS, RESOURCES, Listing, listings_of
 from asana_mirror.store.pages import gids_json
 from asana_mirror.words import Batch, Step
 
 ALIVE = "_deleted_at IS NULL AND _synced_at IS NOT NULL"
 IN_DOUBT = "in_doubt"  # a reason in sync_missing that nobody dies of
+DELETED, WITH_PARENT = "deleted", "parent_deleted"
+_MISSING = "IN missing"  # stands for the parents that are missing
 
 
 class Absence:
@@ -23,6 +25,8 @@ class Absence:
 
     def __init__(self, db: Database) -> None:
         self._db = db
+
+    # -- who was seen ---------------------------------------------------------------------------------
 
     def see(self, scope: str, gids: Iterable[str], round_number: int) -> None:
         """Mark records as seen; scope is a resource, or the key of a listing of several pages."""
@@ -54,30 +58,55 @@ class Absence:
             )
         }
 
+    def unseen(self, resource: str, round_number: int) -> set[str]:
+        """Living records that nothing in this round has shown."""
+        return self._gids(
+            f"SELECT gid FROM {resource} WHERE {ALIVE} "
+            "AND gid NOT IN (SELECT gid FROM sync_seen WHERE round = ? AND scope = ?)",
+            round_number,
+            resource,
+        )
+
     def forget(self, scope: str, round_number: int) -> None:
         """Drop the marks of a listing whose walk is over, or starts anew."""
         self._db.execute("DELETE FROM sync_seen WHERE round = ? AND scope = ?", [round_number, scope])
 
-    def close_listing(self, step: Step, standing: Iterable[str] | None, round_number: int) -> None:
-        """A listing was read to its end: note who stood there and does not any more.
+    # -- who is missing -------------------------------------------------------------------------------
+
+    def close_listing(self, step: Step, standing: Iterable[str] | None, round_number: int) -> set[str]:
+        """A listing was read to its end: note, and return, who stood there and does not any more.
 
         `standing` are the gids of a listing that hides nobody; None: the marks under the listing's key tell, and
         who is missing there is only in doubt, because between two pages a list may shift.
         """
-        listing = step.listing
-        if not RESOURCES[listing.resource].one_place or not isinstance(listing.stands, str):
-            return
+        place = _place(step.listing)
+        if place is None:
+            return set()
         if standing is None:
             absent = "NOT IN (SELECT gid FROM sync_seen WHERE round = ? AND scope = ?)"
             rest: list[object] = [round_number, step.key]
         else:
             absent = "NOT IN (SELECT value FROM json_each(?))"
             rest = [gids_json(standing)]
+        where: list[object] = [] if step.listing.below is None else [step.parent_gid]
+        if step.listing.below == "actors":
+            where.append(step.workspace_gid)
+        certain = standing is not None and RESOURCES[step.listing.resource].one_place
+        return self._miss(
+            step.listing.resource,
+            "gone" if certain else IN_DOUBT,
+            f"{place} AND gid {absent}",
+            [*where, *rest],
+            round_number,
+        )
+
+    def close_empty(self, listing: Listing, parents: Iterable[str], round_number: int) -> None:
+        """These parents say by themselves that nothing stands below them (`num_subtasks` 0)."""
         self._miss(
             listing.resource,
-            "gone" if standing is not None else IN_DOUBT,
-            f"{listing.stands} = ? AND gid {absent}",
-            [step.parent_gid, *rest],
+            IN_DOUBT,
+            f"{listing.stands} IN (SELECT value FROM json_each(?))",
+            [gids_json(parents)],
             round_number,
         )
 
@@ -93,24 +122,42 @@ class Absence:
                     round_number,
                 )
 
-    def _miss(
-        self, resource: str, reason: str, condition: str, parameters: list[object], round_number: int
-    ) -> None:
-        self._db.execute(
-            "INSERT INTO sync_missing (round, resource, gid, reason) "
-            f"SELECT ?, ?, gid, ? FROM {resource} WHERE {ALIVE} AND {condition} ON CONFLICT DO NOTHING",
-            [round_number, resource, reason, *parameters],
+    def doubt(self, resource: str, gids: Iterable[str], round_number: int) -> None:
+        """Let records be asked for by themselves."""
+        self._miss(
+            resource, IN_DOUBT, "gid IN (SELECT value FROM json_each(?))", [gids_json(gids)], round_number
         )
 
-    def in_doubt(self, resource: str, round_number: int) -> list[str]:
-        """Missing from a listing that may have hidden them: to be asked for by themselves."""
-        return [
-            row[0]
-            for row in self._db.execute(
-                "SELECT gid FROM sync_missing WHERE round = ? AND resource = ? AND reason = ?",
-                [round_number, resource, IN_DOUBT],
+    def _miss(
+        self, resource: str, reason: str, condition: str, parameters: list[object], round_number: int
+    ) -> set[str]:
+        found = self._db.execute(
+            "INSERT INTO sync_missing (round, resource, gid, reason) "
+            f"SELECT ?, ?, gid, ? FROM {resource} WHERE {ALIVE} AND {condition} ON CONFLICT DO NOTHING "
+            "RETURNING gid",
+            [round_number, resource, reason, *parameters],
+        )
+        return {row[0] for row in found.fetchall()}
+
+    def take_notices(self, round_number: int) -> None:
+        """Who a deleted event told of, and nobody has seen alive since."""
+        for resource in RESOURCES:
+            self._db.execute(
+                "INSERT INTO sync_missing (round, resource, gid, reason, explained) "
+                f"SELECT ?1, ?2, gid, '{DELETED}', 1 FROM {resource} WHERE {ALIVE} AND gid IN "
+                "(SELECT gid FROM sync_inbox WHERE resource = ?2 AND to_read = 0) "
+                f"ON CONFLICT DO UPDATE SET reason = '{DELETED}', explained = 1",
+                [round_number, resource],
             )
-        ]
+
+    def in_doubt(self, resource: str, round_number: int) -> set[str]:
+        """To be asked for by themselves."""
+        return self._gids(
+            "SELECT gid FROM sync_missing WHERE round = ? AND resource = ? AND reason = ?",
+            round_number,
+            resource,
+            IN_DOUBT,
+        )
 
     def found(self, resource: str, gids: Iterable[str], round_number: int) -> None:
         """What was missing stands somewhere after all."""
@@ -120,52 +167,100 @@ class Absence:
                 [(round_number, resource, gid) for gid in gids],
             )
 
-    def condemn(self, resource: str, gid: str, reason: str, round_number: int) -> None:
-        """Asked for by itself, the record was refused."""
+    def condemn(
+        self, resource: str, gid: str, reason: str, round_number: int, *, explained: bool = False
+    ) -> None:
+        """Asked for by itself, the record was refused; or it went with what it stood on."""
         self._db.execute(
-            "INSERT INTO sync_missing (round, resource, gid, reason) VALUES (?, ?, ?, ?) "
-            "ON CONFLICT DO UPDATE SET reason = excluded.reason",
-            [round_number, resource, gid, reason],
+            "INSERT INTO sync_missing (round, resource, gid, reason, explained) "
+            f"SELECT ?, ?, gid, ?, ? FROM {resource} WHERE {ALIVE} AND gid = ? "
+            "ON CONFLICT DO UPDATE SET reason = excluded.reason, explained = excluded.explained",
+            [round_number, resource, reason, int(explained), gid],
         )
 
-    def unseen(self, resource: str, round_number: int) -> Iterator[str]:
-        """Living records that no listing of this round has shown and that were not asked for yet."""
-        found = self._db.execute(
-            f"SELECT gid FROM {resource} WHERE {ALIVE} "
-            "AND gid NOT IN (SELECT gid FROM sync_seen WHERE round = ?1 AND scope = ?2) "
-            "AND gid NOT IN (SELECT gid FROM sync_missing WHERE round = ?1 AND resource = ?2)",
-            [round_number, resource],
+    def standing_on_missing(self, resource: str, round_number: int) -> dict[str, bool]:
+        """Living records whose parent, or one of whose places, is missing → whether an event explains that."""
+        found: dict[str, bool] = {}
+        for listing in listings_of(resource):
+            below = listing.below or ""
+            for parent in ("users", "agents") if below == "actors" else (below,):
+                place = _place(listing, _MISSING, alone=below == "actors")
+                if place is None or not parent:
+                    continue
+                for explained in (0, 1):
+                    gids = self._gids(
+                        f"SELECT gid FROM {resource} WHERE {ALIVE} AND gid NOT IN "
+                        "(SELECT gid FROM sync_missing WHERE round = ?1 AND resource = ?3) AND "
+                        + place.replace(
+                            _MISSING,
+                            "IN (SELECT gid FROM sync_missing WHERE round = ?1 AND resource = ?2 "
+                            f"AND reason != '{IN_DOUBT}' AND explained = ?4)",
+                        ),
+                        round_number,
+                        parent,
+                        resource,
+                        explained,
+                    )
+                    found.update(dict.fromkeys(gids, bool(explained)))
+        return found
+
+    def only_below(self, gids: Iterable[str]) -> set[str]:
+        """Which of these tasks stand on their parent alone: in no project, with no assignee, without a tag."""
+        return self._gids(
+            "SELECT gid FROM tasks AS t WHERE gid IN (SELECT value FROM json_each(?)) AND assignee_gid IS NULL "
+            "AND NOT EXISTS (SELECT 1 FROM task_projects WHERE task_gid = t.gid) "
+            "AND NOT EXISTS (SELECT 1 FROM task_tags WHERE task_gid = t.gid)",
+            gids_json(gids),
         )
-        return (row[0] for row in found.fetchall())
 
-    def is_gone(self, table: str, gid: str, round_number: int) -> bool:
-        """No longer in Asana, as far as is known: a tombstone, condemned in this round, or never more than a stub."""
-        if table == "actors":
-            return all(self._no_longer(person, gid, round_number) for person in ("users", "agents"))
-        return self._no_longer(table, gid, round_number)
+    def explained_parents(self, gids: Iterable[str], round_number: int) -> set[str]:
+        """Which of these tasks stand below one that a deleted event told of, directly or further up."""
+        return self._gids(
+            "SELECT gid FROM tasks WHERE gid IN (SELECT value FROM json_each(?)) AND parent_gid IN "
+            "(SELECT gid FROM sync_missing WHERE round = ? AND resource = 'tasks' AND explained = 1)",
+            gids_json(gids),
+            round_number,
+        )
 
-    def _no_longer(self, table: str, gid: str, round_number: int) -> bool:
+    def linked_to_missing(self, round_number: int) -> dict[str, set[str]]:
+        """Resource → living records that still link to something missing."""
+        found: dict[str, set[str]] = {}
+        for owner, table, owner_column, column, other in _link_keys(self._db):
+            gids = self._gids(
+                f"SELECT DISTINCT {owner_column} FROM {table} WHERE {column} IN (SELECT gid FROM sync_missing "
+                f"WHERE round = ? AND resource = ? AND reason != '{IN_DOUBT}') AND {owner_column} IN "
+                f"(SELECT gid FROM {owner} WHERE {ALIVE}) AND {owner_column} NOT IN "
+                "(SELECT gid FROM sync_missing WHERE round = ?1 AND resource = ?3)",
+                round_number,
+                other,
+                owner,
+            )
+            found.setdefault(owner, set()).update(gids)
+        found["tasks"] |= self._gids(
+            "SELECT DISTINCT task_gid FROM task_custom_fields, json_each(reference_gids) AS other "
+            f"JOIN sync_missing AS missing ON missing.gid = other.value AND reason != '{IN_DOUBT}' AND round = ?1 "
+            f"WHERE reference_gids IS NOT NULL AND task_gid IN (SELECT gid FROM tasks WHERE {ALIVE}) "
+            "AND task_gid NOT IN (SELECT gid FROM sync_missing WHERE round = ?1 AND resource = 'tasks')",
+            round_number,
+        )
+        return found
+
+    def teams_of_missing(self, round_number: int) -> set[str]:
+        """The teams in which, as far as is known, somebody is who is missing."""
+        return self._gids(
+            f"SELECT DISTINCT team_gid FROM team_memberships WHERE {ALIVE} AND user_gid IN "
+            f"(SELECT gid FROM sync_missing WHERE round = ? AND resource = 'users' AND reason != '{IN_DOUBT}')",
+            round_number,
+        )
+
+    def no_longer(self, table: str, gid: str, round_number: int) -> bool:
+        """Not in Asana any more, as far as is known: a tombstone, missing in this round, or never more than a stub."""
         row = self._db.execute(
             f"SELECT 1 FROM {table} WHERE gid = ? AND {ALIVE} "
             "AND NOT EXISTS (SELECT 1 FROM sync_missing WHERE round = ? AND resource = ? AND gid = ?)",
             [gid, round_number, table, gid],
         ).fetchone()
         return row is None
-
-    def linked_parents(self, table: str, owner: str, column: str, gid: str) -> list[str]:
-        """The other ends of a record's links."""
-        return [row[0] for row in self._db.execute(f"SELECT {column} FROM {table} WHERE {owner} = ?", [gid])]
-
-    def workspaces_of_actor(self, gid: str) -> set[str]:
-        """The workspaces in which a user or agent can be listed."""
-        return {
-            row[0]
-            for row in self._db.execute(
-                "SELECT workspace_gid FROM user_workspaces WHERE user_gid = ?1 UNION "
-                "SELECT workspace_gid FROM agents WHERE gid = ?1 AND workspace_gid IS NOT NULL",
-                [gid],
-            )
-        }
 
     def living_sections(self, project_gid: str) -> list[str]:
         """The sections of a project, for one that is read in parts."""
@@ -179,34 +274,44 @@ class Absence:
     def living_workspaces(self) -> list[str]:
         return [row[0] for row in self._db.execute(f"SELECT gid FROM workspaces WHERE {ALIVE}")]
 
+    def children(self, resource: str, column: str, parent_gid: str) -> set[str]:
+        """The living records that stand on a parent."""
+        return self._gids(f"SELECT gid FROM {resource} WHERE {column} = ? AND {ALIVE}", parent_gid)
+
+    # -- tombstones -----------------------------------------------------------------------------------
+
     def losses(self, round_number: int) -> dict[str, tuple[int, int]]:
-        """For each resource: (rows about to become tombstones, with their parents or alone; living rows)."""
+        """For each resource: (rows about to go that no deleted event explains, with their parents or alone; living)."""
         missing = dict(
             self._db.execute(
-                "SELECT resource, count(*) FROM sync_missing WHERE round = ? AND reason != ? GROUP BY resource",
+                "SELECT resource, count(*) FROM sync_missing WHERE round = ? AND reason != ? AND explained = 0 "
+                "GROUP BY resource",
                 [round_number, IN_DOUBT],
             ).fetchall()
         )
         for child, column, parent in standing_on():
             with_parent = self._count(
                 f"SELECT count(*) FROM {child} WHERE {ALIVE} AND {column} IN "
-                "(SELECT gid FROM sync_missing WHERE round = ?1 AND resource = ?2) AND gid NOT IN "
+                "(SELECT gid FROM sync_missing WHERE round = ?1 AND resource = ?2 AND reason != ?4 "
+                "AND explained = 0) AND gid NOT IN "
                 "(SELECT gid FROM sync_missing WHERE round = ?1 AND resource = ?3 AND reason != ?4)",
                 [round_number, parent, child, IN_DOUBT],
             )
             if with_parent:
                 missing[child] = missing.get(child, 0) + with_parent
         return {
-            resource: (
-                count,
-                self._count(f"SELECT count(*) FROM {resource} WHERE {ALIVE}"),
-            )
+            resource: (count, self._count(f"SELECT count(*) FROM {resource} WHERE {ALIVE}"))
             for resource, count in missing.items()
         }
 
-    def _count(self, sql: str, parameters: Sequence[object] = ()) -> int:
-        (count,) = self._db.execute(sql, list(parameters)).fetchone()
-        return int(count)
+    def unexplained(self, round_number: int) -> set[tuple[str, str]]:
+        """(resource, gid) of everyone missing whom no deleted event told of."""
+        return set(
+            self._db.execute(
+                "SELECT resource, gid FROM sync_missing WHERE round = ? AND reason != ? AND explained = 0",
+                [round_number, IN_DOUBT],
+            ).fetchall()
+        )
 
     def bury(self, round_number: int, *, run_id: int, now: str) -> int:
         """Turn everyone missing into tombstones, and what stood on them; returns how many rows."""
@@ -221,17 +326,56 @@ class Absence:
                 [now, run_id, round_number, resource, IN_DOUBT],
             ).rowcount
         self._db.execute(
-            "UPDATE tasks SET _deleted_reason = 'parent_deleted' WHERE _deleted_at = ? AND parent_gid IN "
+            f"UPDATE tasks SET _deleted_reason = '{WITH_PARENT}' WHERE _deleted_at = ? "
+            f"AND _deleted_reason != '{DELETED}' AND parent_gid IN "
             "(SELECT gid FROM tasks WHERE _deleted_at IS NOT NULL)",
             [now],
         )
         for child, column, parent in standing_on():
             buried += self._db.execute(
-                f"UPDATE {child} SET {died} = 'parent_deleted' WHERE {ALIVE} "
+                f"UPDATE {child} SET {died} = '{WITH_PARENT}' WHERE {ALIVE} "
                 f"AND {column} IN (SELECT gid FROM {parent} WHERE _deleted_at = ?1)",
                 [now, run_id],
             ).rowcount
         return buried
+
+    def _gids(self, sql: str, *parameters: object) -> set[str]:
+        return {row[0] for row in self._db.execute(sql, list(parameters))}
+
+    def _count(self, sql: str, parameters: Sequence[object] = ()) -> int:
+        (count,) = self._db.execute(sql, list(parameters)).fetchone()
+        return int(count)
+
+
+def _place(listing: Listing, which: str = "= ?", *, alone: bool = False) -> str | None:
+    """The condition that a record stands in a listing of a parent; None where no column says so.
+
+    `alone`: and nowhere else, as far as lists of tasks go.
+    """
+    if listing.below is None:
+        return "1"
+    if listing.stands is None:
+        return None
+    if isinstance(listing.stands, tuple):
+        table, column = listing.stands
+        owner = f"{listing.resource.removesuffix('s')}_gid"
+        return f"gid IN (SELECT {owner} FROM {table} WHERE {column} {which})"
+    if alone:
+        return (
+            f"{listing.stands} {which} AND parent_gid IS NULL "
+            f"AND NOT EXISTS (SELECT 1 FROM task_projects WHERE task_gid = {listing.resource}.gid)"
+        )
+    workspace = " AND workspace_gid = ?" if listing.below == "actors" else ""
+    return f"{listing.stands} {which}{workspace}"
+
+
+def _link_keys(db: Database) -> Iterator[tuple[str, str, str, str, str]]:
+    """(owner's resource, link table, owner's column, other column, the resource that it names)."""
+    for resource in RESOURCES.values():
+        for links in resource.links:
+            for row in db.execute(f"PRAGMA foreign_key_list({links.table})").fetchall():
+                if row[3] != links.owner and row[2] in RESOURCES and row[2] != "users":
+                    yield resource.name, links.table, links.owner, row[3], row[2]
 
 
 def standing_on() -> Iterator[tuple[str, str, str]]:

@@ -98,6 +98,11 @@ class Ledger:
                 "DELETE FROM sync_undecoded WHERE resource = ? AND gid = ?", [(resource, gid) for gid in read]
             )
 
+    def undecoded_alone(self, resource: str) -> list[str]:
+        """Records that did not fit when they were read by themselves."""
+        sql = "SELECT gid FROM sync_undecoded WHERE resource = ?1 AND listing = ?1"
+        return [row[0] for row in self._db.execute(sql, [resource])]
+
     def drop_what_is_over(self, round_number: int) -> None:
         """After a round over everything: what it did not meet again belongs to something that is gone."""
         self._db.execute(

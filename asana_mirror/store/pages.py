@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
@@ -31,6 +31,18 @@ class Tally:
         self.unchanged += other.unchanged
 
 
+@dataclass
+class Written:
+    """What a batch changed: who was not here or not alive, and the rows of the others as they stood before."""
+
+    tally: Tally = field(default_factory=Tally)
+    born: dict[str, set[str]] = field(default_factory=dict)  # resource → gids
+    returned: set[str] = field(default_factory=set)  # of the born, those that were tombstones
+    before: dict[str, dict[str, Row]] = field(
+        default_factory=dict
+    )  # resource → gid → row, where something differs
+
+
 class Pages:
     """Writes batches. Always inside the caller's transaction, together with the checkpoint."""
 
@@ -38,15 +50,15 @@ class Pages:
         self._db = db
         self._purged = PurgedPeople(db)
 
-    def write(self, batch: Batch, *, run_id: int, now: str) -> Tally:
+    def write(self, batch: Batch, *, run_id: int, now: str) -> Written:
         """Upsert the batch: what differs from what is there. Who was purged does not come back."""
         batch = self._purged.erasure().batch(batch)
         self._write_actors(batch)
         self._write_stubs(batch)
-        tally = Tally()
+        written = Written()
         for name, rows in batch.rows.items():
-            tally.add(self._write_rows(RESOURCES[name], rows, batch, run_id, now))
-        return tally
+            self._write_rows(RESOURCES[name], rows, batch, run_id, now, written)
+        return written
 
     def write_positions(
         self, table: str, owner: str, parent: str, parent_gid: str, positions: Iterable[tuple[str, int]]
@@ -76,21 +88,20 @@ class Pages:
                 self._db.conn.executemany(_stub_sql(table, columns), rows)
 
     def _write_rows(
-        self, resource: Resource, rows: dict[str, Row], batch: Batch, run_id: int, now: str
-    ) -> Tally:
+        self, resource: Resource, rows: dict[str, Row], batch: Batch, run_id: int, now: str, written: Written
+    ) -> None:
         known = self._known_rows(resource, list(rows))
         relinked: set[str] = set()
-        changed, tally = [], Tally()
+        changed, born, before = [], set(), {}
         for gid, row in rows.items():
-            before = known.get(gid)
-            if before == row:
-                tally.unchanged += 1
+            stood = known.get(gid)
+            if stood == row:
                 continue
             changed.append((gid, *row, now, run_id))
-            if before is None:
-                tally.inserted += 1
+            if stood:
+                before[gid] = stood
             else:
-                tally.updated += 1
+                born.add(gid)
         self._db.conn.executemany(_upsert_sql(resource.name), changed)
         for links in resource.links:
             kept = batch.shown_elsewhere if links.united else set()
@@ -100,9 +111,14 @@ class Pages:
             f"UPDATE {resource.name} SET _synced_at = ?, _changed_run = ? WHERE gid = ?",
             [(now, run_id, gid) for gid in only_relinked],
         )
-        tally.updated += len(only_relinked)
-        tally.unchanged -= len(only_relinked)
-        return tally
+        before |= {gid: known[gid] for gid in only_relinked}
+        returned = {gid for gid in born if gid in known}
+        written.born[resource.name], written.before[resource.name] = born, before
+        written.returned |= returned
+        new = len(born) - len(returned)
+        written.tally.add(
+            Tally(new, len(changed) - new + len(only_relinked), len(rows) - len(changed) - len(only_relinked))
+        )
 
     def _known_rows(self, resource: Resource, gids: Sequence[str]) -> dict[str, Row]:
         """The rows as they stand; a stub is as good as none, a tombstone differs from any living row."""

@@ -321,6 +321,7 @@ class Purging:
             ("sync_undecoded", "resource"),
             ("sync_seen", "scope"),
             ("sync_missing", "resource"),
+            ("sync_inbox", "resource"),
         ):
             self._db.execute(
                 f"DELETE FROM {table} WHERE ({column}, gid) IN (SELECT resource, gid FROM temp.doomed)"

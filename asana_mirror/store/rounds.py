@@ -1,7 +1,8 @@
 """Runs, checkpoints, and the queue of what is still to be read.
 
-A *round* is one complete walk over everything in its scope. A run that was killed leaves its round unfinished;
-the next run with the same scope goes on with it. The checkpoints are the queue: `due` rows of the round.
+The checkpoints are the queue: `due` rows of the round. A *round* is one complete walk over everything in its scope
+(modes `first` and `full`), or one pass over what changed (`changes`). A run that was killed leaves its round
+unfinished: the next run with the same scope goes on with a complete walk, and takes over what a pass left due.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from typing import Any
 import orjson
 from sqlite_utils import Database
 
-from asana_mirror.catalog import fingerprint
+from asana_mirror.catalog import LISTINGS, fingerprint
+from asana_mirror.plan import WALKS
 from asana_mirror.store.pages import Tally
 from asana_mirror.words import Checkpoint, Scope, Step, step_named
 
@@ -29,6 +31,7 @@ class Run:
     mode: str
     resumed: bool
     started_at: str
+    leaves_rest: bool = False  # what it may not read is left for wider runs
 
 
 @dataclass(frozen=True)
@@ -47,8 +50,8 @@ class Rounds:
     def __init__(self, db: Database) -> None:
         self._db = db
 
-    def begin(self, scope: Scope, *, now: str, holder: str, version: str) -> Run:
-        """Record a new run: it goes on with an unfinished round of the same scope, or begins one."""
+    def begin(self, scope: Scope, *, full: bool = False, now: str, holder: str, version: str) -> Run:
+        """Record a new run: it goes on with an unfinished walk of the same scope, or begins a round."""
         wanted = orjson.dumps(asdict(scope)).decode()
         last = self._db.execute(
             "SELECT round, mode, outcome FROM sync_runs WHERE scope = ? ORDER BY id DESC LIMIT 1", [wanted]
@@ -57,8 +60,12 @@ class Rounds:
             "UPDATE sync_runs SET outcome = 'killed', ended_at = ? WHERE ended_at IS NULL", [now]
         )
         (highest,) = self._db.execute("SELECT coalesce(max(round), 0) FROM sync_runs").fetchone()
-        # A later round of another scope took listings over: what is left of an earlier one proves nothing.
-        resumed = last is not None and last[2] not in FINISHED and last[0] == highest
+        resumed = (
+            last is not None
+            and last[1] in WALKS
+            and last[2] not in FINISHED
+            and not self._came_between(last[0])
+        )
         if resumed:
             round_number, mode = last[0], last[1]
             # What was refused then may be allowed by now; to ask costs one request each.
@@ -68,19 +75,50 @@ class Rounds:
                 [round_number],
             )
         else:
-            round_number, mode = highest + 1, "full" if highest else "first"
-            self._forget_abandoned()
+            round_number = highest + 1
+            mode = "first" if not highest else "full" if full or not self._was_walked(scope) else "changes"
+        if scope.is_whole:
+            self._take_over(round_number, also_due=mode != "full")
         cursor = self._db.execute(
             "INSERT INTO sync_runs (round, mode, scope, started_at, holder, version) VALUES (?, ?, ?, ?, ?, ?)",
             [round_number, mode, wanted, now, holder, version],
         )
-        return Run(int(cursor.lastrowid or 0), round_number, mode, resumed, now)
+        leaves_rest = bool(scope.only or scope.skip) and self._was_walked(Scope())
+        return Run(int(cursor.lastrowid or 0), round_number, mode, resumed, now, leaves_rest)
 
-    def _forget_abandoned(self) -> None:
-        """Nobody goes on with an earlier round once there is a new one."""
-        self._db.execute("UPDATE sync_checkpoints SET due = 0 WHERE due = 1")
-        self._db.execute("DELETE FROM sync_seen")
-        self._db.execute("DELETE FROM sync_missing")
+    def _came_between(self, round_number: int) -> bool:
+        """Whether a later run left out kinds of things, and took lists over whose records it then did not follow."""
+        later = self._db.execute(
+            "SELECT scope FROM sync_runs WHERE round > ? AND mode != 'repair'", [round_number]
+        ).fetchall()
+        return any(orjson.loads(scope).get(name) for (scope,) in later for name in ("only", "skip"))
+
+    def _was_walked(self, scope: Scope) -> bool:
+        """Whether everything in this scope was read once, so that it is enough to follow what changes."""
+        scopes = [orjson.dumps(asdict(wide)).decode() for wide in (scope, Scope())]
+        found = self._db.execute(
+            "SELECT 1 FROM sync_runs WHERE mode IN ('first', 'full') AND outcome IN ('complete', 'guarded') "
+            "AND scope IN (?, ?) LIMIT 1",
+            scopes,
+        ).fetchone()
+        return found is not None
+
+    def _take_over(self, round_number: int, *, also_due: bool) -> None:
+        """What other rounds left undone is done in this one; who was found missing is asked for again."""
+        if also_due:
+            self._db.execute("UPDATE sync_checkpoints SET round = ? WHERE due = 1", [round_number])
+            self._db.execute(
+                "UPDATE OR IGNORE sync_seen SET round = ? WHERE scope LIKE '/%' AND round != ?",
+                [round_number, round_number],
+            )
+        self._db.execute("UPDATE OR IGNORE sync_missing SET round = ?", [round_number])
+        self._db.execute("DELETE FROM sync_seen WHERE round != ?", [round_number])
+        self._db.execute("DELETE FROM sync_missing WHERE round != ?", [round_number])
+        # Only what can be asked for by itself: the rest was missing from a list that hides nobody.
+        self._db.execute(
+            "UPDATE sync_missing SET reason = 'in_doubt' WHERE explained = 0 AND resource NOT IN "
+            "('enum_options', 'custom_field_settings')"
+        )
 
     def count(self, run: Run, tally: Tally, *, requests: int, refused: int, seconds_waited: float) -> None:
         """Bring the run's figures up to date."""
@@ -98,24 +136,30 @@ class Rounds:
             ],
         )
 
-    def end(self, run: Run, outcome: str, *, now: str, deleted: int = 0) -> None:
-        """Record how the run ended; a finished round takes its notes with it."""
+    def end(self, run: Run, outcome: str, *, now: str, deleted: int = 0, drift: int = 0) -> None:
+        """Record how the run ended; a complete round takes its notes with it."""
         self._db.execute(
-            "UPDATE sync_runs SET outcome = ?, ended_at = ?, rows_deleted = ? WHERE id = ?",
-            [outcome, now, deleted, run.id],
+            "UPDATE sync_runs SET outcome = ?, ended_at = ?, rows_deleted = ?, drift = ? WHERE id = ?",
+            [outcome, now, deleted, drift, run.id],
         )
-        if outcome in FINISHED:
+        if outcome == "complete":
             self._db.execute("DELETE FROM sync_seen WHERE round = ?", [run.round])
             self._db.execute("DELETE FROM sync_missing WHERE round = ?", [run.round])
 
-    def ask_for(self, steps: Iterable[Step], round_number: int) -> int:
-        """Put listings in the queue, unless this round has asked for them before; returns how many are new."""
+    def ask_for(self, steps: Iterable[Step], round_number: int, *, again: bool = False) -> int:
+        """Put listings in the queue, each once a round unless `again`; returns how many are new.
+
+        A listing that waits in the queue for a part of its records is asked for the whole where that is wanted now.
+        """
         before = self._db.conn.total_changes
         self._db.conn.executemany(
-            "INSERT INTO sync_checkpoints (listing, name, parent_gid, workspace_gid, rank, round, due) "
-            "VALUES (?, ?, ?, ?, ?, ?, 1) ON CONFLICT (listing) DO UPDATE SET round = excluded.round, due = 1, "
-            "offset = NULL, records = 0, restarts = 0, walk_began_at = NULL, next_cursor = NULL, refused = NULL "
-            "WHERE sync_checkpoints.round < excluded.round",
+            "INSERT INTO sync_checkpoints (listing, name, parent_gid, workspace_gid, rank, round, due, why, since) "
+            "VALUES (?1, ?2, ?3, ?4, ?5, ?6, 1, ?7, ?8) ON CONFLICT (listing) DO UPDATE SET "
+            "round = excluded.round, due = 1, offset = NULL, records = 0, restarts = 0, walk_began_at = NULL, "
+            "next_cursor = NULL, refused = NULL, why = excluded.why, since = excluded.since, waiting_since = NULL "
+            "WHERE sync_checkpoints.round < excluded.round OR (?9 AND (due = 0 OR (excluded.since IS NULL AND "
+            "(sync_checkpoints.since IS NOT NULL OR (excluded.why IN ('gap', 'sweep') "
+            "AND coalesce(sync_checkpoints.why, '') NOT IN ('gap', 'sweep'))))))",
             [
                 (
                     step.key,
@@ -124,17 +168,25 @@ class Rounds:
                     step.workspace_gid,
                     step.listing.rank,
                     round_number,
+                    step.why or None,
+                    step.since,
+                    again,
                 )
                 for step in steps
             ],
         )
         return self._db.conn.total_changes - before
 
+    def leave_for_later(self, steps: Iterable[Step], run: Run) -> None:
+        """Listings that a narrower run may not read although it found a reason to: a wider one does."""
+        if run.leaves_rest:
+            self.ask_for(steps, 0, again=True)
+
     def due(self, round_number: int, limit: int) -> list[Checkpoint]:
         """What is still to be read, most wanted first."""
         return [
             Checkpoint(
-                step_named(name, parent_gid, workspace_gid),
+                step_named(name, parent_gid, workspace_gid, why or "", since),
                 round_number,
                 offset=offset,
                 records=records,
@@ -153,9 +205,11 @@ class Rounds:
                 walk_began_at,
                 next_cursor,
                 split,
+                why,
+                since,
             ) in self._db.execute(
                 "SELECT name, parent_gid, workspace_gid, offset, records, restarts, walk_began_at, next_cursor, "
-                "split FROM sync_checkpoints WHERE due = 1 AND round = ? ORDER BY rank LIMIT ?",
+                "split, why, since FROM sync_checkpoints WHERE due = 1 AND round = ? ORDER BY rank LIMIT ?",
                 [round_number, limit],
             )
         ]
@@ -186,12 +240,15 @@ class Rounds:
             ],
         )
 
-    def complete(self, checkpoint: Checkpoint, *, now: str) -> None:
-        """The listing was read to its end: what was taken before its walk is its cursor from now on."""
+    def complete(self, checkpoint: Checkpoint, *, now: str, swept: bool) -> None:
+        """The listing was read to its end: what was taken before its walk is its cursor from now on.
+
+        `swept`: with all that stands below its records.
+        """
         self._db.execute(
             "UPDATE sync_checkpoints SET due = 0, offset = NULL, records = ?, restarts = 0, split = ?, "
             "walk_began_at = ?, cursor = coalesce(?, cursor), next_cursor = NULL, last_walked_at = ?, "
-            "refused = NULL, fingerprint = ? WHERE listing = ?",
+            "refused = NULL, fingerprint = ?, swept_at = CASE WHEN ? THEN ? ELSE swept_at END WHERE listing = ?",
             [
                 checkpoint.records,
                 int(checkpoint.split),
@@ -199,6 +256,8 @@ class Rounds:
                 checkpoint.next_cursor,
                 now,
                 fingerprint(checkpoint.step.listing.resource),
+                swept,
+                now,
                 checkpoint.step.key,
             ],
         )
@@ -217,6 +276,29 @@ class Rounds:
             [step.key],
         ).fetchone()
         return None if row is None else ListingState(row[0], bool(row[1]), bool(row[2]), bool(row[3]))
+
+    def forget_below_the_buried(self, buried_at: str) -> None:
+        """What left Asana has no lists any more; should it come back, all below it is read anew."""
+        for resource in {str(listing.below) for listing in LISTINGS.values()} - {"None", "actors"}:
+            below = f"parent_gid IN (SELECT gid FROM {resource} WHERE _deleted_at = ?)"
+            lists = f"SELECT listing FROM sync_checkpoints WHERE {below}"
+            self._db.execute(f"DELETE FROM sync_problems WHERE listing IN ({lists})", [buried_at])
+            self._db.execute(f"DELETE FROM sync_checkpoints WHERE {below}", [buried_at])
+
+    def cursor(self, step: Step) -> str | None:
+        """The time before which all of a listing is mirrored, with the fields that are asked for today."""
+        row = self._db.execute(
+            "SELECT cursor FROM sync_checkpoints WHERE listing = ? AND fingerprint = ? AND refused IS NULL",
+            [step.key, fingerprint(step.listing.resource)],
+        ).fetchone()
+        return row[0] if row else None
+
+    def was_refused(self, step: Step) -> bool:
+        """Whether Asana refused this listing when it was asked for last."""
+        row = self._db.execute(
+            "SELECT 1 FROM sync_checkpoints WHERE listing = ? AND why = 'refused before'", [step.key]
+        ).fetchone()
+        return row is not None
 
     def parents(self, resource: str, columns: Sequence[str], gid: str) -> list[Any]:
         """Columns of one row, for deciding where it could stand."""

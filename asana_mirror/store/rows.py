@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 from sqlite_utils import Database
 
-from asana_mirror.catalog import LISTINGS, RESOURCES, Links, Listing, Row, listings_of
+from asana_mirror.catalog import LISTINGS, RESOURCES, Links, Row, listings_of
 from asana_mirror.compare import LIVING, Here
 from asana_mirror.errors import WrongUsage
 from asana_mirror.store.absence import ALIVE
@@ -23,7 +23,12 @@ from asana_mirror.store.rounds import FINISHED
 from asana_mirror.words import Batch, Scope, Step, step_named
 
 AT_ONCE = 1000  # rows fetched at a time: no reading stays open, so that a run may go on beside it
-COMPLETE = "due = 0 AND refused IS NULL AND split = 0 AND last_walked_at IS NOT NULL"
+# Not those that list only what was modified lately, and no streams.
+LISTED = tuple(name for name, listing in LISTINGS.items() if listing.stands or not listing.on_demand)
+COMPLETE = (
+    "due = 0 AND refused IS NULL AND split = 0 AND last_walked_at IS NOT NULL "
+    f"AND name IN ({', '.join(repr(name) for name in LISTED)})"
+)
 DEEP = tuple(name for name, listing in LISTINGS.items() if listing.below == "tasks")  # a request per task
 
 
@@ -92,7 +97,7 @@ class Rows:
     def standing(self, step: Step) -> list[str]:
         """The gids of a listing as the mirror has it, in its order where that is kept."""
         listing, resource = step.listing, step.listing.resource
-        place = stands(listing)
+        place = listing.stands
         ordered = f" ORDER BY {listing.position}" if listing.position else ""
         if place is None:
             return self._column(f"SELECT gid FROM {resource} WHERE {ALIVE}")
@@ -243,16 +248,6 @@ class Rows:
 
     def _column(self, sql: str, *values: Any) -> list[str]:
         return [row[0] for row in self._connection.execute(sql, values)]
-
-
-def stands(listing: Listing) -> str | tuple[str, str] | None:
-    """The column, or the link, that names a record's parent in this listing.
-
-    The catalog says it of what a record can leave; the parts of a listing that is too long are added here.
-    """
-    if listing.name == "section_tasks":
-        return ("task_projects", "section_gid")
-    return listing.stands
 
 
 @cache

@@ -1,0 +1,238 @@
+"""What fresh records lead to: lists to be read, records to be read, and what they no longer hold.
+
+A walk opens every list below a record. A run that follows changes opens those for which something new calls.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+
+from asana_mirror.catalog import LISTINGS, RESOURCES, Resource, Row, listings_below
+from asana_mirror.plan import (
+    AGE,
+    SWEEP,
+    THOROUGH,
+    WALKS,
+    News,
+    columns_that_differ,
+    only_modified,
+    reason_below,
+    steps_below,
+    wanted,
+)
+from asana_mirror.store import Mirror, Run, Written
+from asana_mirror.times import earlier
+from asana_mirror.words import Batch, Scope, Step, Wish, step_named
+
+OVERLAP_S = 120.0  # by which a list of what was modified reaches back before the last one
+Ask = Callable[..., int]
+
+
+class Consequences:
+    """Decides what a written batch calls for. Always inside the transaction that writes it."""
+
+    each_run_too = True  # whether lists that every run reads are opened by their parents
+
+    def __init__(self, mirror: Mirror, run: Run, scope: Scope, ask_for: Ask) -> None:
+        self.told: set[tuple[str, str]] = (
+            set()
+        )  # (resource, gid) of everything that events told of in this run
+        self.told_of_stories: set[str] = set()  # tasks on whose stories events told something
+        self.drift = 0
+        self.missed_by_events: set[tuple[str, str]] = set()
+        self._mirror = mirror
+        self._run = run
+        self._scope = scope
+        self._ask_for = ask_for
+        self._by_assignee: dict[tuple[str, str], tuple[int, int]] | None = None
+
+    @property
+    def walks(self) -> bool:
+        """Whether this run reads everything."""
+        return self._run.mode in WALKS
+
+    def draw(
+        self,
+        resource: Resource,
+        batch: Batch,
+        written: Written,
+        reshaped: set[str],
+        step: Step | None,
+        now: str,
+    ) -> None:
+        """Put in the queue and in the inbox what a batch calls for."""
+        rows, unknown = batch.rows.get(resource.name, {}), _unknown_rows(batch, resource)
+        if self._run.mode != "first":
+            self._close_the_empty(resource, rows)
+        self._ask_for(
+            below
+            for gid, row in ({**unknown, **rows} if self.walks else unknown).items()
+            for below in self._below(resource, gid, row, step)
+            if wanted(below.listing, self._scope)
+            and (self.walks or self._mirror.rounds.state_of(below) is None)
+        )
+        if not self.walks:
+            self._count_drift(resource, written, step)
+            self._follow(resource, rows, written, reshaped, step, now)
+        if wanted(LISTINGS["assigned_tasks"], self._scope) and not self._scope.in_places:
+            new = {*written.born.get("tasks", ()), *written.before.get("tasks", ())}
+            self._ask_for(_agents_assigned(batch, batch.rows.get("tasks", ()) if self.walks else new))
+
+    def reshaped(self, batch: Batch) -> set[str]:
+        """Projects that show other custom fields than before, so that their tasks do as well."""
+        if self.walks:
+            return set()
+        return {
+            parent_gid
+            for (resource, column), parents in batch.children.items()
+            for parent_gid, standing in parents.items()
+            if resource == "custom_field_settings"
+            and standing != self._mirror.absence.children(resource, column, parent_gid)
+        }
+
+    def note_missed(self, step: Step, missed: Iterable[str]) -> None:
+        """Who was missed in a list that was read only to be sure."""
+        if _is_check(step):
+            self.missed_by_events.update((step.listing.resource, gid) for gid in missed)
+
+    def _below(self, resource: Resource, gid: str, row: Row, step: Step | None) -> Iterator[Step]:
+        return steps_below(
+            resource.name, gid, row, workspace_gid=_workspace_of(step, resource, row), scope=self._scope
+        )
+
+    def _follow(
+        self,
+        resource: Resource,
+        rows: dict[str, Row],
+        written: Written,
+        reshaped: set[str],
+        step: Step | None,
+        now: str,
+    ) -> None:
+        born, before = written.born.get(resource.name, set()), written.before.get(resource.name, {})
+        thorough = step.why if step and step.why in THOROUGH else None
+        unheard = self._mirror.unheard.among(before) if resource.name == "tasks" and before else set()
+        changes = {
+            gid: columns_that_differ(resource.name, stood, rows[gid])
+            for gid, stood in before.items()
+            if gid in rows
+        }
+        for gid, row in rows.items():
+            heard = gid not in unheard and not thorough
+            columns = changes.get(gid, frozenset())
+            news = News(gid in born, gid in before, columns, gid in reshaped, thorough, heard)
+            self._open(resource, gid, row, news, step)
+        if resource.name == "tasks":
+            self._look_above(rows, written, changes, step)
+            if thorough:
+                moved = {gid for gid, columns in changes.items() if "modified_at" in columns}
+                self._put_off_stories(rows.keys() - born - moved, step, now)
+
+    def _open(self, resource: Resource, gid: str, row: Row, news: News, step: Step | None) -> None:
+        for below in self._below(resource, gid, row, step):
+            if below.listing.each_run and not (self.each_run_too or news.born):
+                continue
+            why = reason_below(below.listing, news)
+            told = below.listing.name == "task_stories" and gid in self.told_of_stories and news.heard
+            if why is None or (told and not news.born):
+                continue
+            step_below = Step(below.listing, gid, below.workspace_gid, why)
+            if not wanted(below.listing, self._scope):
+                self._mirror.rounds.leave_for_later([step_below], self._run)
+            elif below.listing.name == "assigned_tasks":
+                self._ask_for([self._tasks_of(step_below)])
+            else:
+                self._ask_for([step_below], again=not below.listing.each_run)
+
+    def _tasks_of(self, step: Step) -> Step:
+        """A person's tasks: all of them, or where that is dearer those modified lately and some singly."""
+        if self._by_assignee is None:
+            self._by_assignee = self._mirror.unheard.by_assignee()
+        person = (step.parent_gid or "", step.workspace_gid or "")
+        cursor = self._mirror.rounds.cursor(step)
+        if cursor is None or not only_modified(*self._by_assignee.get(person, (0, 0))):
+            return step
+        self.wish_for(self._mirror.unheard.of_assignee(*person))
+        return Step(step.listing, *person, step.why, earlier(cursor, OVERLAP_S))
+
+    def wish_for(self, tasks: Iterable[str], *, anew: bool = False) -> None:
+        """Let tasks be read by themselves."""
+        self._mirror.inbox.note(Wish("tasks", gid, anew=anew) for gid in tasks)
+
+    def _look_above(
+        self, rows: dict[str, Row], written: Written, changes: dict[str, frozenset[str]], step: Step | None
+    ) -> None:
+        """Who came or went below a task changed the number that the task tells; who came back is tied again."""
+        place = RESOURCES["tasks"].column_names().index("parent_gid")
+        before = written.before.get("tasks", {})
+        parents = {
+            stood[place]
+            for gid, columns in changes.items()
+            if "parent_gid" in columns
+            for stood in (before[gid], rows[gid])
+        }
+        if step is None or step.listing.name != "subtasks":
+            parents |= {rows[gid][place] for gid in written.born.get("tasks", ()) if gid in rows}
+        self.wish_for(filter(None, parents))
+        if step is not None:
+            self.wish_for(written.returned & rows.keys(), anew=True)
+
+    def _put_off_stories(self, gids: Iterable[str], step: Step | None, now: str) -> None:
+        """Nothing says that their stories changed; an edited comment shows in nothing else, so their turn will come."""
+        listing, why = LISTINGS["task_stories"], step.why if step else ""
+        self._mirror.ages.put_off(
+            (Step(listing, gid, why=why) for gid in gids), now=now, unless_read_since=self._run.started_at
+        )
+
+    def _close_the_empty(self, resource: Resource, rows: dict[str, Row]) -> None:
+        columns = resource.column_names()
+        for listing in listings_below(resource.name):
+            if listing.when and rows:
+                empty = [
+                    gid
+                    for gid, row in rows.items()
+                    if not listing.when(dict(zip(columns, row, strict=False)))
+                ]
+                self._mirror.absence.close_empty(listing, empty, self._run.round)
+
+    def _count_drift(self, resource: Resource, written: Written, step: Step | None) -> None:
+        if not _is_check(step):
+            return
+        new = written.born.get(resource.name, set()) | written.before.get(resource.name, {}).keys()
+        self.drift += sum((resource.name, gid) not in self.told for gid in new)
+
+
+def _is_check(step: Step | None) -> bool:
+    """Whether a list is read only to be sure that no event was lost."""
+    if step is None:
+        return False
+    return step.why == SWEEP or (step.why == AGE and step.listing.below == "projects")
+
+
+def _unknown_rows(batch: Batch, resource: Resource) -> dict[str, Row]:
+    """What did not fit may still have something below it: all that is known of it is its gid."""
+    nothing = (None,) * len(resource.column_names())
+    return {
+        record.gid: nothing
+        for record in batch.undecoded
+        if record.resource == resource.name and record.has_gid
+    }
+
+
+def _agents_assigned(batch: Batch, gids: Iterable[str]) -> Iterator[Step]:
+    """Agents may be known by their work alone, where the list of agents is refused."""
+    columns = RESOURCES["tasks"].column_names()
+    assignee, workspace = columns.index("assignee_gid"), columns.index("workspace_gid")
+    for gid in gids:
+        row = batch.rows.get("tasks", {}).get(gid)
+        if row and row[assignee] and row[workspace] and batch.actors[row[assignee]][0] == "agent":
+            yield step_named("assigned_tasks", row[assignee], row[workspace])
+
+
+def _workspace_of(step: Step | None, resource: Resource, row: Row) -> str | None:
+    """Where a record was listed, or what it says itself."""
+    if step is not None and step.listing.below == "workspaces":
+        return step.parent_gid
+    names = resource.column_names()
+    own = row[names.index("workspace_gid")] if "workspace_gid" in names else None
+    return own or (step.workspace_gid if step else None)

@@ -1,0 +1,136 @@
+"""Reads what events asked for, the cheapest way: by themselves, as a list of what was modified, or as a whole list."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection
+from dataclasses import dataclass, field
+
+from asana_mirror.catalog import LISTINGS
+from asana_mirror.plan import wanted, way_to_read
+from asana_mirror.reading import Reading
+from asana_mirror.singly import Singly
+from asana_mirror.store import Mirror, Run
+from asana_mirror.store.places import Places
+from asana_mirror.times import earlier
+from asana_mirror.words import Scope, Step, Wish
+
+OVERLAP_S = 120.0  # by which a list of what was modified reaches back before the first event
+
+Place = tuple[str, str]  # the listing in which a record stands: the catalog's name, gid of the parent
+
+
+@dataclass
+class Group:
+    """The wishes for records of one list."""
+
+    wishes: list[Wish] = field(default_factory=list)
+
+    @property
+    def moved(self) -> int:
+        return sum(wish.moves and wish.first_at is not None for wish in self.wishes)
+
+    @property
+    def placed(self) -> bool:
+        return any(wish.placed for wish in self.wishes)
+
+    @property
+    def since(self) -> str:
+        first = min(wish.first_at for wish in self.wishes if wish.moves and wish.first_at is not None)
+        return earlier(first, OVERLAP_S)
+
+
+class Errands:
+    """Works off the inbox."""
+
+    def __init__(
+        self,
+        mirror: Mirror,
+        run: Run,
+        scope: Scope,
+        reading: Reading,
+        singly: Singly,
+        stop: asyncio.Event,
+        projects: Collection[str] | None = None,
+    ) -> None:
+        self._mirror = mirror
+        self._run = run
+        self._scope = scope
+        self._reading = reading
+        self._singly = singly
+        self._stop = stop
+        self._projects = projects
+        self._places = Places(mirror.db)
+        self._planned: set[tuple[str, str]] = set()
+        self._tried: set[tuple[str, str]] = set()
+
+    def plan(self) -> bool:
+        """Put in the queue the lists that are cheaper than their records; returns whether there are any."""
+        new = [wish for wish in self._wishes() if (wish.resource, wish.gid) not in self._planned]
+        self._planned.update((wish.resource, wish.gid) for wish in new)
+        told = self._reading.consequences
+        told.told.update((wish.resource, wish.gid) for wish in new)
+        groups: dict[Place, Group] = {}
+        with self._mirror.atomic():
+            for wish in new:
+                place = self._places.of(wish)
+                if place is not None:
+                    groups.setdefault(place, Group()).wishes.append(wish)
+                    if place[0] == "task_stories":
+                        told.told_of_stories.add(place[1])
+            return sum(self._decide(place, group) for place, group in groups.items()) > 0
+
+    def _decide(self, place: Place, group: Group) -> int:
+        name, parent_gid = place
+        listing = LISTINGS[name]
+        in_project = name == "project_tasks"
+        state = self._mirror.rounds.state_of(Step(listing, parent_gid))
+        if state and state.due and state.round == self._run.round:
+            return 0  # it will be read anyway
+        way = way_to_read(
+            len(group.wishes),
+            moved=group.moved if in_project else 0,
+            standing=self._places.standing(name, parent_gid) + sum(wish.placed for wish in group.wishes),
+            whole=group.placed or name == "task_stories",
+        )
+        if way == "listing":
+            return self._reading.ask_for([Step(listing, parent_gid, why="event")], again=True)
+        if way == "modified":
+            modified = Step(LISTINGS["modified_tasks"], parent_gid, why="event", since=group.since)
+            return self._reading.ask_for([modified], again=True)
+        return 0
+
+    async def run(self) -> bool:
+        """Read by themselves what is left; returns whether anything was."""
+        left = [wish for wish in self._wishes() if (wish.resource, wish.gid) not in self._tried]
+        if not left:
+            return False
+        self._tried.update((wish.resource, wish.gid) for wish in left)
+        anew = [(wish.resource, wish.gid) for wish in left if wish.anew]
+        outcomes = await self._singly.read_all(((wish.resource, wish.gid) for wish in left), anew=anew)
+        with self._mirror.atomic():
+            for wish in left:
+                outcome = outcomes.get((wish.resource, wish.gid))
+                if outcome in ("gone", "access_lost"):
+                    reason = "deleted" if wish.deleted else outcome
+                    self._mirror.absence.condemn(
+                        wish.resource, wish.gid, reason, self._run.round, explained=wish.deleted
+                    )
+                    self._mirror.inbox.fulfil(wish.resource, [wish.gid])
+        return True
+
+    def are_left(self) -> bool:
+        """Whether there is anything that was not tried yet."""
+        return any((wish.resource, wish.gid) not in self._tried for wish in self._wishes())
+
+    def _wishes(self) -> list[Wish]:
+        """What may be read in this run; the rest stays for a wider one."""
+        return [
+            wish
+            for wish in self._mirror.inbox.to_read(self._projects)
+            if any(
+                wanted(listing, self._scope)
+                for listing in LISTINGS.values()
+                if listing.resource == wish.resource
+            )
+        ]

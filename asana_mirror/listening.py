@@ -1,0 +1,136 @@
+"""Listens to the event streams of projects: what they tell goes into the inbox, together with the next token."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Iterator
+from functools import partial
+
+from asana_mirror.catalog import LISTINGS
+from asana_mirror.client import Asana, GaveUp
+from asana_mirror.errors import CarryOnWithout, SyncTokenExpired
+from asana_mirror.folding import Asked, asked_by
+from asana_mirror.plan import GAP, sweep_of, wanted
+from asana_mirror.reading import Reading
+from asana_mirror.store import Mirror, Run
+from asana_mirror.store.streams import key_of
+from asana_mirror.times import utc_before, utc_now
+from asana_mirror.words import EventsPage, Scope, Step, Wish
+
+TOKEN_LIFE_S = 24 * 3600.0  # https://developers.asana.com/docs/events: or sooner
+LOOK_EVERY_S = 60.0  # how often a long walk asks itself whether a token grows old
+MOST_CALLS = 10_000  # of one stream: a stream that leads to itself must not be followed for ever
+
+
+class Listening:
+    """Reads every stream once a run, and in long runs before half of a token's life is over."""
+
+    def __init__(
+        self,
+        asana: Asana,
+        mirror: Mirror,
+        run: Run,
+        scope: Scope,
+        reading: Reading,
+        stop: asyncio.Event,
+        projects: Collection[str] | None = None,
+    ) -> None:
+        self._asana = asana
+        self._mirror = mirror
+        self._run = run
+        self._scope = scope
+        self._reading = reading
+        self._stop = stop
+        self._projects = projects
+        self._silent: dict[str, CarryOnWithout | GaveUp] = {}
+        self._looked_at = 0.0
+
+    async def listen(self, quiet_since: str | None = None) -> None:
+        """Read on in all streams that were not heard since a moment; without one, in all of them."""
+        streams = self._mirror.streams.quiet_since(quiet_since or utc_now(), self._projects)
+        self._reading.progress.asked["events"] += len(streams)
+        async with asyncio.TaskGroup() as ears:
+            for project_gid, token in streams:
+                ears.create_task(self._hear(project_gid, token))
+
+    def grows_old(self) -> bool:
+        """Whether a token has lived for half of its life. Looked up now and then only."""
+        now = asyncio.get_running_loop().time()
+        if now - self._looked_at < LOOK_EVERY_S:
+            return False
+        self._looked_at = now
+        return bool(self._mirror.streams.quiet_since(self._half_a_life_ago(), self._projects))
+
+    async def hear_the_old(self) -> None:
+        """Read on in streams whose tokens have lived for half of their lives."""
+        await self.listen(self._half_a_life_ago())
+
+    def _half_a_life_ago(self) -> str:
+        return utc_before(TOKEN_LIFE_S / 2)
+
+    def fall_back(self) -> bool:
+        """Sweep the projects that live but whose streams may not be read; returns whether there are any."""
+        silent = {
+            gid: refusal
+            for gid, refusal in self._silent.items()
+            if not self._mirror.absence.no_longer("projects", gid, self._run.round)
+        }
+        self._silent.clear()
+        with self._mirror.atomic():
+            for gid, refusal in silent.items():
+                self._mirror.streams.refuse(gid, refusal.status or 0)
+                self._mirror.ledger.note_problem(
+                    key_of(gid), "events", refusal.status, str(refusal), run_id=self._run.id, now=utc_now()
+                )
+                self._sweep(gid)
+        return bool(silent)
+
+    async def _hear(self, project_gid: str, token: str | None) -> None:
+        try:
+            await self._hear_to_the_end(project_gid, token)
+        except SyncTokenExpired as answer:
+            fresh = answer.sync  # taken before the sweep, so that nothing falls between the two
+            await self._reading.write(lambda: self._begin_anew(project_gid, fresh))
+        except CarryOnWithout as refusal:
+            if token is not None and refusal.status in (400, 412):  # it is the token that is refused
+                await self._hear(project_gid, None)
+                return
+            self._silent[project_gid] = refusal
+        except GaveUp as trouble:
+            if not self._reading.postpone(key_of(project_gid), "events", trouble):
+                self._silent[project_gid] = trouble
+        self._reading.progress.done["events"] += 1
+
+    async def _hear_to_the_end(self, project_gid: str, token: str | None) -> None:
+        for _ in range(MOST_CALLS):
+            if self._stop.is_set():
+                return
+            page = (await self._asana.events(project_gid, token)).content
+            await self._reading.write(partial(self._note, project_gid, page))
+            if not page.has_more or page.sync == token:
+                return
+            token = page.sync
+
+    def _note(self, project_gid: str, page: EventsPage) -> None:
+        told = [asked_by(event, project_gid) for event in page.events]
+        self._mirror.inbox.note(_wishes(told), (wish for asked in told for wish in asked.above))
+        steps = [Step(LISTINGS[name], gid, why="event") for asked in told for name, gid in asked.listings]
+        self._reading.ask_for((step for step in steps if wanted(step.listing, self._scope)), again=True)
+        self._mirror.rounds.leave_for_later(
+            (step for step in steps if not wanted(step.listing, self._scope)), self._run
+        )
+        self._mirror.streams.keep(project_gid, page.sync, now=utc_now())
+        self._mirror.ledger.solve_problem(key_of(project_gid))
+
+    def _begin_anew(self, project_gid: str, token: str) -> None:
+        self._mirror.streams.keep(project_gid, token, now=utc_now())
+        self._mirror.ledger.solve_problem(key_of(project_gid))
+        self._sweep(project_gid)
+
+    def _sweep(self, project_gid: str) -> None:
+        steps = [step for step in sweep_of(project_gid, GAP) if wanted(step.listing, self._scope)]
+        self._reading.ask_for(steps, again=True)
+
+
+def _wishes(told: list[Asked]) -> Iterator[Wish]:
+    return (wish for asked in told for wish in asked.wishes)

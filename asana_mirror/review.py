@@ -1,0 +1,61 @@
+"""What is read although no event calls for it: by age, to be sure, or because it was put off."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from asana_mirror.plan import AGE, SWEEP, sweep_of, wanted
+from asana_mirror.reading import Reading
+from asana_mirror.store import Mirror, Run
+from asana_mirror.times import utc_before
+from asana_mirror.words import Scope, Step
+
+ONE_BY_ONE = 100  # records and lists that no stream tells of and no other list shows, read in each run
+WAITING_AGES = 7  # stories put off after a gap wait at most so many times --max-age
+
+
+class Review:
+    """Asks for what is due. Inside the caller's transaction."""
+
+    def __init__(
+        self,
+        mirror: Mirror,
+        run: Run,
+        scope: Scope,
+        reading: Reading,
+        projects: Collection[str] | None = None,
+    ) -> None:
+        self._mirror = mirror
+        self._run = run
+        self._scope = scope
+        self._reading = reading
+        self._projects = None if projects is None else set(projects)
+        self._tasks = set() if projects is None else mirror.streams.tasks_of(projects)
+
+    def ask(self, max_age_s: float, sweep_every_s: float) -> None:
+        """Put in the queue what is old, what waits, and what an upgrade or an earlier refusal left open."""
+        ages, unheard = self._mirror.ages, self._mirror.unheard
+        steps = [step for gid in ages.sweeps(sweep_every_s) for step in sweep_of(gid, SWEEP)]
+        steps += ages.by_age(max_age_s)
+        steps += ages.waiting(max_age_s * WAITING_AGES)
+        steps += ages.outdated()
+        steps += ages.refused()
+        steps += ages.undecoded()
+        self._reading.consequences.wish_for(self._mirror.ledger.undecoded_alone("tasks"))
+        if self._projects is None:
+            steps += unheard.families(ONE_BY_ONE, AGE)
+            steps += unheard.older_than(utc_before(max_age_s), AGE)
+        self._reading.ask_for(filter(self._is_wanted, steps), again=True)
+
+    def ask_for_strays(self, *, every: bool) -> None:
+        """Tasks that stand nowhere are shown by no list; whether they live must be asked of each."""
+        if self._projects is None and self._run.mode != "first":
+            turn, limit = self._run.id, 10**9 if every else ONE_BY_ONE
+            self._reading.consequences.wish_for(self._mirror.unheard.strays(limit, turn))
+
+    def _is_wanted(self, step: Step) -> bool:
+        if not wanted(step.listing, self._scope):
+            return False
+        if self._projects is None:
+            return True
+        return step.parent_gid in (self._projects if step.listing.below == "projects" else self._tasks)

@@ -1,0 +1,118 @@
+"""What is due by its age, by an upgrade, or because it was refused or put off before."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from sqlite_utils import Database
+
+from asana_mirror.catalog import LISTINGS, fingerprint
+from asana_mirror.plan import AGE
+from asana_mirror.store.pages import gids_json
+from asana_mirror.times import utc_before
+from asana_mirror.words import Step, step_named
+
+REFUSED_AT_ONCE = 10  # refused lists of one kind asked again in a run, until one of them is shown
+_READ = "due = 0 AND refused IS NULL AND last_walked_at IS NOT NULL"
+_STEP = "SELECT name, parent_gid, workspace_gid"
+# The last digits of a gid spread the lists that wait over the time in which they may wait.
+_TURN = "CAST(substr(parent_gid, -3) AS INTEGER) / 1000.0"
+
+
+class Ages:
+    """Reads `sync_checkpoints` for what is to be read again though no event calls for it."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    def by_age(self, max_age_s: float) -> list[Step]:
+        """Lists of which no stream tells all, not read for so long."""
+        names = [name for name, listing in LISTINGS.items() if listing.by_age]
+        return self._steps(
+            f"{_STEP} FROM sync_checkpoints WHERE name IN (SELECT value FROM json_each(?)) AND {_READ} "
+            "AND last_walked_at <= ?",
+            AGE,
+            gids_json(names),
+            utc_before(max_age_s),
+        )
+
+    def sweeps(self, sweep_every_s: float) -> list[str]:
+        """Projects of which everything was looked at so long ago that a lost event may have been missed since."""
+        found = self._db.execute(
+            f"SELECT parent_gid FROM sync_checkpoints WHERE name = 'project_tasks' AND {_READ} "
+            "AND (swept_at IS NULL OR swept_at <= ?)",
+            [utc_before(sweep_every_s)],
+        )
+        return [row[0] for row in found]
+
+    def waiting(self, within_s: float) -> list[Step]:
+        """Lists that were put off and whose turn has come: each has its own within the time."""
+        return [
+            step_named(name, parent_gid, workspace_gid, why)
+            for name, parent_gid, workspace_gid, why in self._db.execute(
+                "SELECT name, parent_gid, workspace_gid, why FROM sync_checkpoints "
+                f"WHERE waiting_since IS NOT NULL AND due = 0 AND julianday(waiting_since) + {_TURN} * ? "
+                "<= julianday('now')",
+                [within_s / 86400],
+            )
+        ]
+
+    def put_off(self, steps: Iterable[Step], *, now: str, unless_read_since: str) -> None:
+        """Let lists wait for their turn, unless they do already."""
+        self._db.conn.executemany(
+            "UPDATE sync_checkpoints SET waiting_since = ?, why = ? "
+            "WHERE listing = ? AND waiting_since IS NULL AND due = 0 AND last_walked_at < ?",
+            [(now, step.why, step.key, unless_read_since) for step in steps],
+        )
+
+    def count_waiting(self) -> int:
+        """How many lists wait for their turn."""
+        sql = "SELECT count(*) FROM sync_checkpoints WHERE waiting_since IS NOT NULL"
+        return int(self._db.execute(sql).fetchone()[0])
+
+    def outdated(self) -> list[Step]:
+        """Lists read by an older version that asked for other fields."""
+        found: list[Step] = []
+        for name, listing in LISTINGS.items():
+            if not listing.each_run:
+                found += self._steps(
+                    f"{_STEP} FROM sync_checkpoints WHERE name = ? AND {_READ} AND fingerprint IS NOT ? "
+                    "AND since IS NULL",
+                    "upgrade",
+                    name,
+                    fingerprint(listing.resource),
+                )
+        return found
+
+    def undecoded(self) -> list[Step]:
+        """Lists in which a record did not fit: it is tried again."""
+        return self._steps(
+            f"{_STEP} FROM sync_checkpoints WHERE listing IN (SELECT listing FROM sync_undecoded) AND {_READ}",
+            "did not fit",
+        )
+
+    def refused(self, name: str | None = None) -> list[Step]:
+        """Lists that Asana refused: a few of each kind, to see whether it still does; of one kind all."""
+        if name is not None:
+            return self._steps(
+                f"{_STEP} FROM sync_checkpoints WHERE name = ? AND refused IS NOT NULL",
+                "refused before",
+                name,
+            )
+        return self._steps(
+            f"{_STEP} FROM (SELECT *, row_number() OVER (PARTITION BY name ORDER BY listing) AS place "
+            "FROM sync_checkpoints WHERE refused IS NOT NULL AND name != 'events') WHERE place <= ?",
+            "refused before",
+            REFUSED_AT_ONCE,
+        )
+
+    def _steps(self, sql: str, why: str, *parameters: object) -> list[Step]:
+        """Without those below what left Asana."""
+        steps = [step_named(row[0], row[1], row[2], why) for row in self._db.execute(sql, list(parameters))]
+        dead: dict[str, set[str]] = {}
+        for below in {step.listing.below for step in steps} - {None, "actors"}:
+            gids = gids_json(step.parent_gid for step in steps if step.listing.below == below)
+            gone = f"SELECT gid FROM {below} WHERE _deleted_at IS NOT NULL"
+            found = self._db.execute(f"{gone} AND gid IN (SELECT value FROM json_each(?))", [gids])
+            dead[str(below)] = {row[0] for row in found}
+        return [step for step in steps if step.parent_gid not in dead.get(step.listing.below or "", ())]

@@ -1,0 +1,80 @@
+"""Event streams: the token of each, and when it was last asked."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from sqlite_utils import Database
+
+from asana_mirror.store.pages import gids_json
+
+STREAM = "events"  # the name of a stream's row in sync_checkpoints
+
+
+def key_of(project_gid: str) -> str:
+    """The request without its token, as the key of the stream's checkpoint."""
+    return f"/events?resource={project_gid}"
+
+
+class Streams:
+    """Reads and writes the rows of `sync_checkpoints` that belong to streams."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    def token(self, project_gid: str) -> str | None:
+        """The token from which to read on; None where the stream was never opened."""
+        row = self._db.execute(
+            "SELECT cursor FROM sync_checkpoints WHERE listing = ?", [key_of(project_gid)]
+        ).fetchone()
+        return row[0] if row else None
+
+    def keep(self, project_gid: str, token: str, *, now: str) -> None:
+        """Keep a token. Written with what was told before it, so that neither is without the other."""
+        self._db.execute(
+            "INSERT INTO sync_checkpoints (listing, name, parent_gid, rank, round, due, cursor, last_walked_at) "
+            "VALUES (?, ?, ?, 0, 0, 0, ?, ?) ON CONFLICT (listing) DO UPDATE SET "
+            "cursor = excluded.cursor, last_walked_at = excluded.last_walked_at, refused = NULL",
+            [key_of(project_gid), STREAM, project_gid, token, now],
+        )
+
+    def refuse(self, project_gid: str, status: int) -> None:
+        """Asana will not tell what happens there; the token is of no use any more."""
+        self._db.execute(
+            "UPDATE sync_checkpoints SET cursor = NULL, refused = ? WHERE listing = ?",
+            [status, key_of(project_gid)],
+        )
+
+    def quiet_since(
+        self, moment: str, projects: Collection[str] | None = None
+    ) -> list[tuple[str, str | None]]:
+        """(project, token) of every living project that was mirrored, and not listened to since a moment."""
+        within = "" if projects is None else "AND p.gid IN (SELECT value FROM json_each(?2))"
+        return self._db.execute(
+            "SELECT p.gid, stream.cursor FROM projects AS p "
+            "JOIN sync_checkpoints AS tasks ON tasks.parent_gid = p.gid AND tasks.name = 'project_tasks' "
+            "LEFT JOIN sync_checkpoints AS stream ON stream.listing = '/events?resource=' || p.gid "
+            "WHERE p._deleted_at IS NULL AND p._synced_at IS NOT NULL "
+            "AND (stream.cursor IS NOT NULL OR tasks.last_walked_at IS NOT NULL) "
+            f"AND (stream.last_walked_at IS NULL OR stream.last_walked_at < ?1) {within}",
+            [moment] if projects is None else [moment, gids_json(projects)],
+        ).fetchall()
+
+    def projects_of(
+        self, workspaces: Collection[str], teams: Collection[str], projects: Collection[str]
+    ) -> set[str]:
+        """The projects that the mirror knows in these places."""
+        found = self._db.execute(
+            "SELECT gid FROM projects WHERE gid IN (SELECT value FROM json_each(?)) "
+            "OR team_gid IN (SELECT value FROM json_each(?)) OR workspace_gid IN (SELECT value FROM json_each(?))",
+            [gids_json(projects), gids_json(teams), gids_json(workspaces)],
+        )
+        return {row[0] for row in found}
+
+    def tasks_of(self, projects: Collection[str]) -> set[str]:
+        """The tasks that stand in these projects themselves."""
+        found = self._db.execute(
+            "SELECT task_gid FROM task_projects WHERE project_gid IN (SELECT value FROM json_each(?))",
+            [gids_json(projects)],
+        )
+        return {row[0] for row in found}
