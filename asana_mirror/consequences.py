@@ -5,11 +5,12 @@ A walk opens every list below a record. A run that follows changes opens those f
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 
 from asana_mirror.catalog import LISTINGS, RESOURCES, Resource, Row, listings_below
 from asana_mirror.plan import (
     AGE,
+    RENAMED,
     SWEEP,
     THOROUGH,
     WALKS,
@@ -21,6 +22,7 @@ from asana_mirror.plan import (
     wanted,
 )
 from asana_mirror.store import Mirror, Run, Written
+from asana_mirror.store.shown import SHOWN
 from asana_mirror.times import earlier
 from asana_mirror.words import Batch, Scope, Step, Wish, step_named
 
@@ -74,6 +76,8 @@ class Consequences:
         if not self.walks:
             self._count_drift(resource, written, step)
             self._follow(resource, rows, written, reshaped, step, now)
+            for name, fields in SHOWN.items():
+                self._show_anew(name, fields, batch.rows.get(name, {}), written, now)
         if wanted(LISTINGS["assigned_tasks"], self._scope) and not self._scope.in_places:
             new = {*written.born.get("tasks", ()), *written.before.get("tasks", ())}
             self._ask_for(_agents_assigned(batch, batch.rows.get("tasks", ()) if self.walks else new))
@@ -126,7 +130,7 @@ class Consequences:
             self._look_above(rows, written, changes, step)
             if thorough:
                 moved = {gid for gid, columns in changes.items() if "modified_at" in columns}
-                self._put_off_stories(rows.keys() - born - moved, step, now)
+                self._put_off_stories(rows.keys() - born - moved, thorough, now)
 
     def _open(self, resource: Resource, gid: str, row: Row, news: News, step: Step | None) -> None:
         for below in self._below(resource, gid, row, step):
@@ -177,9 +181,22 @@ class Consequences:
         if step is not None:
             self.wish_for(written.returned & rows.keys(), anew=True)
 
-    def _put_off_stories(self, gids: Iterable[str], step: Step | None, now: str) -> None:
+    def _show_anew(
+        self, resource: str, fields: Collection[str], rows: dict[str, Row], written: Written, now: str
+    ) -> None:
+        """What was renamed is shown by values and stories of which nothing else says that they changed."""
+        renamed = [
+            gid
+            for gid, stood in written.before.get(resource, {}).items()
+            if not columns_that_differ(resource, stood, rows[gid]).isdisjoint(fields)
+        ]
+        if renamed:
+            self.wish_for(self._mirror.shown.in_values(resource, renamed))
+            self._put_off_stories(self._mirror.shown.in_stories(resource, renamed), RENAMED, now)
+
+    def _put_off_stories(self, gids: Iterable[str], why: str, now: str) -> None:
         """Nothing says that their stories changed; an edited comment shows in nothing else, so their turn will come."""
-        listing, why = LISTINGS["task_stories"], step.why if step else ""
+        listing = LISTINGS["task_stories"]
         self._mirror.ages.put_off(
             (Step(listing, gid, why=why) for gid in gids), now=now, unless_read_since=self._run.started_at
         )

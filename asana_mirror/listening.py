@@ -43,7 +43,8 @@ class Listening:
         self._stop = stop
         self._projects = projects
         self._silent: dict[str, CarryOnWithout | GaveUp] = {}
-        self._looked_at = 0.0
+        self._looked_at = asyncio.get_running_loop().time()
+        self._old = False
 
     async def listen(self, quiet_since: str | None = None) -> None:
         """Read on in all streams that were not heard since a moment; without one, in all of them."""
@@ -56,13 +57,14 @@ class Listening:
     def grows_old(self) -> bool:
         """Whether a token has lived for half of its life. Looked up now and then only."""
         now = asyncio.get_running_loop().time()
-        if now - self._looked_at < LOOK_EVERY_S:
-            return False
-        self._looked_at = now
-        return bool(self._mirror.streams.quiet_since(self._half_a_life_ago(), self._projects))
+        if not self._old and now - self._looked_at >= LOOK_EVERY_S:
+            self._looked_at = now
+            self._old = bool(self._mirror.streams.quiet_since(self._half_a_life_ago(), self._projects))
+        return self._old
 
     async def hear_the_old(self) -> None:
         """Read on in streams whose tokens have lived for half of their lives."""
+        self._old = False
         await self.listen(self._half_a_life_ago())
 
     def _half_a_life_ago(self) -> str:

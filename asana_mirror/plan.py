@@ -65,6 +65,7 @@ def steps_below(
 # Why a listing is read. After the first two, what stands below its records is looked at as well.
 GAP, SWEEP, AGE = "gap", "sweep", "age"
 THOROUGH = (GAP, SWEEP)
+RENAMED = "something it shows was renamed"
 
 
 @dataclass(frozen=True)

@@ -177,6 +177,8 @@ class Work:
         with self._mirror.atomic():
             self._review.ask_for_strays(every=self._walks)
         await self._open_the_door(workspaces)
+        if not self._walks:
+            self._errands.plan()
         self.reading.pauses_at = self._listening.grows_old
 
     async def _open_the_door(self, workspaces: list[Answer[Page]]) -> None:
@@ -200,14 +202,14 @@ class Work:
     async def until_nothing_is_left(self) -> None:
         """Read what is due, what events asked for, and who is in doubt, until nothing is left of all that."""
         while True:
-            if not self._walks:
-                self._errands.plan()
             await self.reading.drain()
             check_stopped(self._stop, self.reading)
             if self._listening.grows_old():
                 await self._listening.hear_the_old()
                 continue
             if self._listening.fall_back():
+                continue
+            if not self._walks and self._errands.plan():
                 continue
             if await self._errands.run():
                 continue

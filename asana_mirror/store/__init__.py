@@ -7,6 +7,8 @@ streams   the tokens of event streams
 inbox     what events told and nobody has read yet
 ages      what is due by its age, by an upgrade, or because it was refused or put off
 unheard   tasks of which no stream tells
+places    in which list a record stands
+shown     where a name is shown that belongs to something else
 absence   who is missing, and tombstones
 ledger    requests, problems, announced changes
 search    the full-text indexes
@@ -32,6 +34,7 @@ from asana_mirror.store.purged import PurgedPeople
 from asana_mirror.store.purging import Erased, Purging
 from asana_mirror.store.rounds import Rounds, Run
 from asana_mirror.store.search import Search
+from asana_mirror.store.shown import Shown
 from asana_mirror.store.streams import Streams
 from asana_mirror.store.unheard import Unheard
 
@@ -50,6 +53,7 @@ class Mirror:
         self.inbox = Inbox(self.db)
         self.ages = Ages(self.db)
         self.unheard = Unheard(self.db)
+        self.shown = Shown(self.db)
         self.absence = Absence(self.db)
         self.ledger = Ledger(self.db)
         self.search = Search(self.db)
