@@ -6,6 +6,7 @@ A walk opens every list below a record. A run that follows changes opens those f
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import replace
 
 from asana_mirror.catalog import LISTINGS, RESOURCES, Resource, Row, listings_below
 from asana_mirror.plan import (
@@ -16,7 +17,7 @@ from asana_mirror.plan import (
     WALKS,
     News,
     columns_that_differ,
-    only_modified,
+    pages,
     reason_below,
     steps_below,
     wanted,
@@ -40,6 +41,7 @@ class Consequences:
             set()
         )  # (resource, gid) of everything that events told of in this run
         self.told_of_stories: set[str] = set()  # tasks on whose stories events told something
+        self.partly_read: dict[Step, tuple[int, int]] = {}  # a person's tasks → how many, how many unheard of
         self.drift = 0
         self.missed_by_events: set[tuple[str, str]] = set()
         self._mirror = mirror
@@ -149,15 +151,16 @@ class Consequences:
                 self._ask_for([step_below], again=not below.listing.each_run)
 
     def _tasks_of(self, step: Step) -> Step:
-        """A person's tasks: all of them, or where that is dearer those modified lately and some singly."""
+        """A person's tasks: all of them, or where that takes several requests those modified lately."""
         if self._by_assignee is None:
             self._by_assignee = self._mirror.unheard.by_assignee()
-        person = (step.parent_gid or "", step.workspace_gid or "")
+        standing, unheard = self._by_assignee.get((step.parent_gid or "", step.workspace_gid or ""), (0, 0))
         cursor = self._mirror.rounds.cursor(step)
-        if cursor is None or not only_modified(*self._by_assignee.get(person, (0, 0))):
+        if cursor is None or pages(standing) == 1:
             return step
-        self.wish_for(self._mirror.unheard.of_assignee(*person))
-        return Step(step.listing, *person, step.why, earlier(cursor, OVERLAP_S))
+        if unheard:
+            self.partly_read[step] = (standing, unheard)
+        return replace(step, since=earlier(cursor, OVERLAP_S))
 
     def wish_for(self, tasks: Iterable[str], *, anew: bool = False) -> None:
         """Let tasks be read by themselves."""

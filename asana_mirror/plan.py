@@ -121,14 +121,6 @@ def way_to_read(wishes: int, *, moved: int = 0, standing: int, whole: bool = Fal
     return "modified" if modified < singly else "singly"
 
 
-def only_modified(standing: int, unheard: int) -> bool:
-    """Whether to ask a person only for tasks modified lately, and singly for those of which no stream tells.
-
-    Else the whole list is read, which shows who is missing.
-    """
-    return pages(standing) > 1 + unheard
-
-
 def columns_that_differ(resource: str, before: Row, after: Row) -> frozenset[str]:
     """Names of the columns in which two rows differ."""
     names = RESOURCES[resource].column_names()

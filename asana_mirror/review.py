@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from asana_mirror.plan import AGE, SWEEP, sweep_of, wanted
+from asana_mirror.plan import AGE, SWEEP, sweep_of, wanted, way_to_read
 from asana_mirror.reading import Reading
 from asana_mirror.store import Mirror, Run
-from asana_mirror.times import utc_before
+from asana_mirror.times import utc_before, utc_now
 from asana_mirror.words import Scope, Step
 
 ONE_BY_ONE = 100  # records and lists that no stream tells of and no other list shows, read in each run
+CLOSE_LOOK_EVERY_S = 300.0  # at what costs a request each, though nothing seems to have changed
 WAITING_AGES = 7  # stories put off after a gap wait at most so many times --max-age
 
 
@@ -30,6 +31,7 @@ class Review:
         self._scope = scope
         self._reading = reading
         self._projects = None if projects is None else set(projects)
+        self._has_looked = False
         self._tasks = set() if projects is None else mirror.streams.tasks_of(projects)
 
     def ask(self, max_age_s: float, sweep_every_s: float) -> None:
@@ -43,9 +45,33 @@ class Review:
         steps += ages.undecoded()
         self._reading.consequences.wish_for(self._mirror.ledger.undecoded_alone("tasks"))
         if self._projects is None:
-            steps += unheard.families(ONE_BY_ONE, AGE)
             steps += unheard.older_than(utc_before(max_age_s), AGE)
         self._reading.ask_for(filter(self._is_wanted, steps), again=True)
+
+    def look_closely(self) -> bool:
+        """Ask for what no stream tells of and no list of this run shows, a request for each.
+
+        Where nothing at all has changed since a look a few minutes ago, nothing will have changed there either:
+        False. Else it is done once.
+        """
+        streams, news = self._mirror.streams, self._reading.consequences
+        quiet = not news.told and not self._reading.tally.inserted and not self._reading.tally.updated
+        if self._has_looked or self._projects is not None:
+            return False
+        if quiet and streams.looked_closely_at() > utc_before(CLOSE_LOOK_EVERY_S):
+            return False
+        self._has_looked = True
+        steps = self._mirror.unheard.families(ONE_BY_ONE, AGE)
+        for step, (standing, unheard) in news.partly_read.items():
+            if way_to_read(unheard, standing=standing, whole=True) == "listing":
+                steps.append(step)
+            else:
+                news.wish_for(
+                    self._mirror.unheard.of_assignee(step.parent_gid or "", step.workspace_gid or "")
+                )
+        self._reading.ask_for(filter(self._is_wanted, steps), again=True)
+        streams.look_closely(now=utc_now())
+        return True
 
     def ask_for_strays(self, *, every: bool) -> None:
         """Tasks that stand nowhere are shown by no list; whether they live must be asked of each."""

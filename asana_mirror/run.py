@@ -211,12 +211,17 @@ class Work:
                 continue
             if not self._walks and self._errands.plan():
                 continue
-            if await self._errands.run():
+            if await self._errands.run() or self._looks_closely():
                 continue
             await self._doubts.resolve()
             check_stopped(self._stop, self.reading)
             if not self._mirror.rounds.due(self._run.round, 1) and not self._errands.are_left():
                 return
+
+    def _looks_closely(self) -> bool:
+        """What was read now stands in the queue as well; a walk has seen it anyway."""
+        with self._mirror.atomic():
+            return not self._walks and self._run.mode != "repair" and self._review.look_closely()
 
 
 def check_stopped(stop: Stop, reading: Reading) -> None:
@@ -247,6 +252,7 @@ def conclude(mirror: Mirror, run: Run, reading: Reading, options: SyncOptions) -
         reading.keep_books(now)
         if options.scope.is_whole and run.mode in WALKS:
             mirror.ledger.drop_what_is_over(run.round)
+            mirror.streams.look_closely(now=run.started_at)
         mirror.rounds.end(run, "complete", now=now, deleted=deleted, drift=news.drift)
     return deleted
 

@@ -17,7 +17,17 @@ FLOORS = [
     {"words"},
     {"wire", "decode", "plan", "folding", "quota", "erasure", "compare"},
     {"client", "store", "config"},
-    {"contact", "group_commit", "consequences", "reading", "singly", "listening", "errands", "review", "doubts"},
+    {
+        "contact",
+        "group_commit",
+        "consequences",
+        "reading",
+        "singly",
+        "listening",
+        "errands",
+        "review",
+        "doubts",
+    },
     {"ending", "run", "purge", "repair", "verify"},
     {"display", "status", "differences", "browse", "demo", "options", "watched", "cli", "__main__"},
 ]

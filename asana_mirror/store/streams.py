@@ -9,6 +9,7 @@ from sqlite_utils import Database
 from asana_mirror.store.pages import gids_json
 
 STREAM = "events"  # the name of a stream's row in sync_checkpoints
+CLOSE_LOOK = "unheard"  # the row that tells when what no stream tells of was looked at
 
 
 def key_of(project_gid: str) -> str:
@@ -59,6 +60,21 @@ class Streams:
             f"AND (stream.last_walked_at IS NULL OR stream.last_walked_at < ?1) {within}",
             [moment] if projects is None else [moment, gids_json(projects)],
         ).fetchall()
+
+    def looked_closely_at(self) -> str:
+        """When what no stream tells of was looked at last, record by record."""
+        row = self._db.execute(
+            "SELECT last_walked_at FROM sync_checkpoints WHERE listing = ?", [CLOSE_LOOK]
+        ).fetchone()
+        return row[0] if row else ""
+
+    def look_closely(self, *, now: str) -> None:
+        """It is looked at now."""
+        self._db.execute(
+            "INSERT INTO sync_checkpoints (listing, name, rank, round, due, last_walked_at) "
+            "VALUES (?, ?, 0, 0, 0, ?) ON CONFLICT (listing) DO UPDATE SET last_walked_at = excluded.last_walked_at",
+            [CLOSE_LOOK, CLOSE_LOOK, now],
+        )
 
     def projects_of(
         self, workspaces: Collection[str], teams: Collection[str], projects: Collection[str]
