@@ -96,6 +96,11 @@ class Consequences:
             and standing != self._mirror.absence.children(resource, column, parent_gid)
         }
 
+    def doubt_parent(self, step: Step, status: int) -> None:
+        """A list that is not found any more makes one ask whether what it belongs to still lives."""
+        if not self.walks and status in (404, 410) and step.listing.below in ("tasks", "projects"):
+            self._mirror.absence.doubt(step.listing.below, [step.parent_gid or ""], self._run.round)
+
     def note_missed(self, step: Step, missed: Iterable[str]) -> None:
         """Who was missed in a list that was read only to be sure."""
         if _is_check(step):

@@ -46,6 +46,10 @@ class Listening:
         self._looked_at = asyncio.get_running_loop().time()
         self._old = False
 
+    def is_wanted(self) -> bool:
+        """Whether this run reads anything of which streams tell."""
+        return wanted(LISTINGS["project_tasks"], self._scope)
+
     async def listen(self, quiet_since: str | None = None) -> None:
         """Read on in all streams that were not heard since a moment; without one, in all of them."""
         streams = self._mirror.streams.quiet_since(quiet_since or utc_now(), self._projects)

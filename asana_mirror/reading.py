@@ -336,6 +336,7 @@ class Reading:
             self._mirror.ledger.note_problem(
                 step.key, step.listing.resource, status, message, run_id=self._run.id, now=now
             )
+            self.consequences.doubt_parent(step, status)
         self.progress.done[step.listing.name] += 1
 
     def postpone(self, key: str, resource: str, trouble: GaveUp) -> bool:

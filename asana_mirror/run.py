@@ -169,7 +169,7 @@ class Work:
         """Listen before anything is read, so that whatever is read afterwards is at least as new as the news."""
         if self._run.mode == "first":
             self._mirror.search.put_off()
-        if self._run.mode != "first" and not self._run.resumed:
+        if self._run.mode != "first" and not self._run.resumed and self._listening.is_wanted():
             await self._listening.listen()
         if not self._walks:
             with self._mirror.atomic():
