@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -20,10 +21,13 @@ from typing import Any
 SANDBOX = """
 import json, sys
 from asana_mirror.sandbox import create_app, generate, running
-world = generate(seed=1, tasks=int(sys.argv[1]), stories_per_task=float(sys.argv[2]))
+tasks, stories_per_task, projects = int(sys.argv[1]), float(sys.argv[2]), int(sys.argv[3]) or None
+world = generate(seed=1, tasks=tasks, stories_per_task=stories_per_task, projects=projects)
 pages = world.pages_to_read()
+gids = [gid for ws in world.workspaces for gid in world.inside["project", ws]]
 with running(create_app(world)) as base_url:
-    print(json.dumps({"base_url": base_url, "token": world.token, "pages": pages}), flush=True)
+    told = {"base_url": base_url, "token": world.token, "pages": pages, "projects": gids}
+    print(json.dumps(told), flush=True)
     sys.stdin.read()
 """
 
@@ -32,8 +36,9 @@ import asyncio, json, os, resource, sys, time
 from dataclasses import asdict
 from pathlib import Path
 from asana_mirror.run import SyncOptions, sync
-mirror, base_url = sys.argv[1:]
-options = SyncOptions(mirror=Path(mirror), token=os.environ["ASANA_ACCESS_TOKEN"], base_url=base_url, per_minute=0)
+mirror, base_url, full = sys.argv[1:]
+token = os.environ["ASANA_ACCESS_TOKEN"]
+options = SyncOptions(Path(mirror), token, base_url, per_minute=0, full=full == "full")
 began, cpu = time.perf_counter(), time.process_time()
 report = asyncio.run(sync(options))
 usage = resource.getrusage(resource.RUSAGE_SELF)
@@ -47,10 +52,10 @@ print(json.dumps({
 
 
 @contextmanager
-def sandbox_beside(tasks: int, stories_per_task: float) -> Iterator[dict[str, Any]]:
-    """An unlimited sandbox in a process of its own: its base URL, its token, its pages by kind."""
+def sandbox_beside(tasks: int, stories_per_task: float, projects: int = 0) -> Iterator[dict[str, Any]]:
+    """An unlimited sandbox in a process of its own: its base URL, its token, its pages by kind, its projects."""
     sandbox = subprocess.Popen(
-        [sys.executable, "-c", SANDBOX, str(tasks), str(stories_per_task)],
+        [sys.executable, "-c", SANDBOX, str(tasks), str(stories_per_task), str(projects)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -64,20 +69,26 @@ def sandbox_beside(tasks: int, stories_per_task: float) -> Iterator[dict[str, An
         sandbox.wait()
 
 
+def run_beside(mirror: Path, told: dict[str, Any], *, full: bool = False) -> dict[str, Any]:
+    """One run in a process of its own: its report, and what it took."""
+    done = subprocess.run(
+        [sys.executable, "-c", RUN, str(mirror), told["base_url"], "full" if full else ""],
+        env={**os.environ, "ASANA_ACCESS_TOKEN": told["token"]},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    figures: dict[str, Any] = json.loads(done.stdout)
+    return figures
+
+
 def measure(tasks: int, stories_per_task: float) -> list[dict[str, object]]:
     """A first run and a quiet full run after it, each in a process of its own."""
     figures: list[dict[str, object]] = []
     with sandbox_beside(tasks, stories_per_task) as told, tempfile.TemporaryDirectory() as folder:
         mirror = Path(folder) / "asana.db"
         for name in ("first", "full"):
-            done = subprocess.run(
-                [sys.executable, "-c", RUN, str(mirror), told["base_url"]],
-                env={"ASANA_ACCESS_TOKEN": told["token"], "PATH": "/usr/bin:/bin"},
-                capture_output=True,
-                text=True,
-                check=True,
-            )
-            figure = json.loads(done.stdout)
+            figure = run_beside(mirror, told, full=name == "full")
             pages = sum(told["pages"].values())
             figures.append(
                 {
