@@ -41,6 +41,7 @@ class Consequences:
             set()
         )  # (resource, gid) of everything that events told of in this run
         self.told_of_stories: set[str] = set()  # tasks on whose stories events told something
+        self.whole_lists_before = ""  # lists not read as a whole since then are
         self.partly_read: dict[Step, tuple[int, int]] = {}  # a person's tasks → how many, how many unheard of
         self.drift = 0
         self.missed_by_events: set[tuple[str, str]] = set()
@@ -161,7 +162,8 @@ class Consequences:
             self._by_assignee = self._mirror.unheard.by_assignee()
         standing, unheard = self._by_assignee.get((step.parent_gid or "", step.workspace_gid or ""), (0, 0))
         cursor = self._mirror.rounds.cursor(step)
-        if cursor is None or pages(standing) == 1:
+        is_old = self._mirror.rounds.swept_at(step) <= self.whole_lists_before
+        if cursor is None or is_old or pages(standing) == 1:
             return step
         if unheard:
             self.partly_read[step] = (standing, unheard)

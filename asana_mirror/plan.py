@@ -128,7 +128,9 @@ def columns_that_differ(resource: str, before: Row, after: Row) -> frozenset[str
 
 
 def is_swept(step: Step, mode: str) -> bool:
-    """Whether a walk of this listing also looks at all that stands below its records."""
+    """Whether a walk of this listing shows all: its whole length, and what stands below a project's tasks."""
+    if step.listing.each_run:
+        return step.since is None
     return mode in WALKS or step.why in (*THOROUGH, "new")
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from asana_mirror.plan import AGE, SWEEP, sweep_of, wanted, way_to_read
+from asana_mirror.plan import AGE, SWEEP, pages, sweep_of, wanted
 from asana_mirror.reading import Reading
 from asana_mirror.store import Mirror, Run
 from asana_mirror.times import utc_before, utc_now
 from asana_mirror.words import Scope, Step
 
-ONE_BY_ONE = 100  # records and lists that no stream tells of and no other list shows, read in each run
+ONE_BY_ONE = 100  # requests a run may spend on what no stream tells of and no other list shows
 CLOSE_LOOK_EVERY_S = 300.0  # at what costs a request each, though nothing seems to have changed
 WAITING_AGES = 7  # stories put off after a gap wait at most so many times --max-age
 
@@ -61,17 +61,30 @@ class Review:
         if quiet and streams.looked_closely_at() > utc_before(CLOSE_LOOK_EVERY_S):
             return False
         self._has_looked = True
-        steps = self._mirror.unheard.families(ONE_BY_ONE, AGE)
-        for step, (standing, unheard) in news.partly_read.items():
-            if way_to_read(unheard, standing=standing, whole=True) == "listing":
-                steps.append(step)
-            else:
-                news.wish_for(
-                    self._mirror.unheard.of_assignee(step.parent_gid or "", step.workspace_gid or "")
-                )
-        self._reading.ask_for(filter(self._is_wanted, steps), again=True)
+        left = ONE_BY_ONE - self._look_at_persons(ONE_BY_ONE)
+        families = self._mirror.unheard.families(left, AGE)
+        self._reading.ask_for(filter(self._is_wanted, families), again=True)
         streams.look_closely(now=utc_now())
         return True
+
+    def _look_at_persons(self, most: int) -> int:
+        """Whole lists of tasks where this run asked only for what was modified, those longest unread first.
+
+        Returns the number of requests, `most` at most.
+        """
+        partly_read, spent = self._reading.consequences.partly_read, 0
+        for step in sorted(partly_read, key=self._mirror.rounds.swept_at):
+            standing, unheard = partly_read[step]
+            cost = min(pages(standing), unheard)
+            if spent + cost > most:
+                break
+            spent += cost
+            if cost == pages(standing):
+                self._reading.ask_for([step], again=True)
+            else:
+                person = (step.parent_gid or "", step.workspace_gid or "")
+                self._reading.consequences.wish_for(self._mirror.unheard.of_assignee(*person))
+        return spent
 
     def ask_for_strays(self, *, every: bool) -> None:
         """Tasks that stand nowhere are shown by no list; whether they live must be asked of each."""

@@ -25,7 +25,7 @@ from asana_mirror.review import Review
 from asana_mirror.singly import Singly
 from asana_mirror.store import Mirror, Run, check_mirror, hold
 from asana_mirror.store.opening import sqlite_translated
-from asana_mirror.times import utc_now
+from asana_mirror.times import utc_before, utc_now
 from asana_mirror.words import Answer, Checkpoint, Page, Scope, step_named
 
 __all__ = ["Report", "Show", "Stop", "SyncOptions", "sync"]
@@ -172,6 +172,7 @@ class Work:
         if self._run.mode != "first" and not self._run.resumed and self._listening.is_wanted():
             await self._listening.listen()
         if not self._walks:
+            self.reading.consequences.whole_lists_before = utc_before(self._options.max_age_s)
             with self._mirror.atomic():
                 self._review.ask(self._options.max_age_s, self._options.sweep_every_s)
         with self._mirror.atomic():

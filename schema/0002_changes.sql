@@ -20,7 +20,11 @@ SELECT '/events?resource=' || parent_gid, 'events', parent_gid, workspace_gid, 0
     coalesce(cursor, next_cursor), walk_began_at
 FROM sync_checkpoints WHERE name = 'project_tasks' AND coalesce(cursor, next_cursor) IS NOT NULL;
 UPDATE sync_checkpoints SET cursor = NULL, next_cursor = NULL WHERE name = 'project_tasks';
-UPDATE sync_checkpoints SET swept_at = last_walked_at WHERE name = 'project_tasks';
+UPDATE sync_checkpoints SET swept_at = last_walked_at;
+
+-- A run may be narrowed to teams and projects as well.
+UPDATE sync_runs SET scope = json_set(scope, '$.teams', json('[]'), '$.projects', json('[]'))
+WHERE scope LIKE '{%';
 
 -- What events told and nobody has read yet: however often a record changed, one row. Written with the token of the
 -- stream, and gone with the rows of the record.

@@ -293,6 +293,13 @@ class Rounds:
         ).fetchone()
         return row[0] if row else None
 
+    def swept_at(self, step: Step) -> str:
+        """When a listing was last read as a whole, with what stands below where that is looked at; "" for never."""
+        row = self._db.execute(
+            "SELECT swept_at FROM sync_checkpoints WHERE listing = ?", [step.key]
+        ).fetchone()
+        return (row[0] or "") if row else ""
+
     def was_refused(self, step: Step) -> bool:
         """Whether Asana refused this listing when it was asked for last."""
         row = self._db.execute(
