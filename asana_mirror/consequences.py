@@ -154,7 +154,8 @@ class Consequences:
             elif below.listing.name == "assigned_tasks":
                 self._ask_for([self._tasks_of(step_below)])
             else:
-                self._ask_for([step_below], again=not below.listing.each_run)
+                # A sweep meets a task once for each of its projects; what calls for a list otherwise is news.
+                self._ask_for([step_below], again=not below.listing.each_run and why not in THOROUGH)
 
     def _tasks_of(self, step: Step) -> Step:
         """A person's tasks: all of them, or where that takes several requests those modified lately."""
