@@ -13,6 +13,7 @@ from asana_mirror.words import Scope, Step
 DOUBT_ORDER = ("workspaces", "teams", "users", "agents", "custom_fields", "tags", "projects", "tasks")
 
 _ACTORS = ("users", "agents")
+_PARTS = {listing.split for listing in LISTINGS.values() if listing.split}
 WALKS = ("first", "full")  # modes of runs that read everything
 PAGE = 100  # records in a page, at most
 
@@ -26,9 +27,10 @@ def wanted(listing: Listing, scope: Scope) -> bool:
 
 def _leads_to(listing: Listing, resources: tuple[str, ...]) -> bool:
     """Whether records of `resources` are found through this listing."""
+    parts = (below for below in listings_below(listing.resource) if below.name in _PARTS)
     return any(
         below.resource in resources or _leads_to(below, resources)
-        for below in _opened_by(listing.resource)
+        for below in (*_opened_by(listing.resource), *parts)  # a list too long is read by its parts
         if below.resource != listing.resource
     )
 
