@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from lag import equal_at_last, equal_but_for_lag
 from truth import RESOURCES, differences, living, unsound
 from worlds import Listener, Mirrored, begin_run, mirror, rows, value
 
@@ -18,6 +19,7 @@ from asana_mirror.sandbox import App, Limits, create_app, generate, random_edits
 
 KILLS = 25
 IN_FLIGHT = 50
+BELOW = ("sections", "project_tasks", "project_attachments", "subtasks", "stories", "task_attachments")
 LATENCY_S = 0.02  # so that as many requests are in flight as may be
 
 
@@ -73,8 +75,13 @@ def test_twenty_five_kills_cost_little_and_lose_nothing(
     assert spent <= 1.03 * undisturbed + landed * IN_FLIGHT
 
 
-@pytest.mark.parametrize("moment", [1, 3, 40, 120, 180])
-def test_a_kill_in_a_later_run_loses_nothing_either(tmp_path: Path, moment: int) -> None:
+MOMENTS = {"--full": [1, 3, 40, 120, 180], "": [1, 8, 20, 35, 60, 85]}  # requests after which the kill comes
+
+
+@pytest.mark.parametrize(
+    ("mode", "moment"), [(mode, at) for mode, moments in MOMENTS.items() for at in moments]
+)
+def test_a_kill_in_a_later_run_loses_nothing_either(tmp_path: Path, mode: str, moment: int) -> None:
     """A later run has tombstones to set and links to replace, and may die in the midst of it."""
     world = generate(42, 80)
     app = create_app(world, limits=Limits(latency_s=LATENCY_S))
@@ -84,7 +91,7 @@ def test_a_kill_in_a_later_run_loses_nothing_either(tmp_path: Path, moment: int)
     alive = set(living(path, "tasks"))
     asked = app.stats.requests
     with running(app) as url:
-        child = begin_run(world, path, url)
+        child = begin_run(world, path, url, *filter(None, [mode]))
         _wait_for(app, asked + moment, child)
         assert _kill(child)
         assert unsound(path) == []
@@ -92,12 +99,14 @@ def test_a_kill_in_a_later_run_loses_nothing_either(tmp_path: Path, moment: int)
         _settle(app)
         _let_finish(begin_run(world, path, url))
 
-    assert differences(world, path) == []
-    assert unsound(path) == []
+    both = Mirrored(world, app, path)
+    assert mode or equal_but_for_lag(both)
+    assert mode == "" or differences(world, path) == []
+    assert equal_at_last(both)
 
 
 def test_what_changes_between_a_kill_and_the_next_run_arrives(tmp_path: Path) -> None:
-    """What the killed run had read already has changed since; the run after the next one must know at the latest."""
+    """What the killed run had read already has changed since, and the run that goes on knows."""
     world = generate(43, 120)
     app = create_app(world, limits=Limits(latency_s=LATENCY_S))
     path = tmp_path / "mirror.db"
@@ -108,10 +117,9 @@ def test_what_changes_between_a_kill_and_the_next_run_arrives(tmp_path: Path) ->
         random_edits(world, 100, 1)
         _settle(app)
         _let_finish(begin_run(world, path, url))
-        _let_finish(begin_run(world, path, url))
 
-    assert differences(world, path) == []
-    assert unsound(path) == []
+    assert equal_but_for_lag(Mirrored(world, app, path))
+    assert equal_at_last(Mirrored(world, app, path))
 
 
 # -- stopped on request -------------------------------------------------------------------------------
@@ -184,23 +192,26 @@ def test_a_run_that_goes_on_asks_again_for_what_was_refused_before(beginning: Mi
     assert differences(beginning.world, beginning.path) == []
 
 
-@pytest.mark.xfail(strict=True, reason="A run that goes on leaves what was read before it as it was then")
 def test_a_run_that_goes_on_brings_also_what_changed_meanwhile(beginning: Mirrored) -> None:
     _stopped_after(beginning, sum(beginning.world.pages_to_read().values()) * 2 // 3)
     random_edits(beginning.world, 60, 1)
 
     beginning.sync()
 
-    assert differences(beginning.world, beginning.path) == []
+    assert equal_but_for_lag(beginning)
+    assert equal_at_last(beginning)
 
 
 def test_stops_cost_next_to_nothing(beginning: Mirrored) -> None:
-    undisturbed = sum(beginning.world.pages_to_read().values())
+    """But for one pass over what may have changed since the first of them."""
+    pages = beginning.world.pages_to_read()
+    undisturbed = sum(pages.values())
+    pass_over = sum(count for kind, count in pages.items() if kind not in BELOW)
     for requests in (40, 80, 120, 200, 300):
         _stopped_after(beginning, requests)
     beginning.sync()
 
-    assert beginning.app.stats.requests <= undisturbed * 1.02 + 5 * 2
+    assert beginning.app.stats.requests <= undisturbed * 1.02 + 5 * 2 + pass_over * 1.05
     assert differences(beginning.world, beginning.path) == []
 
 
@@ -233,7 +244,7 @@ def test_an_interrupted_run_sets_no_tombstone(beginning: Mirrored) -> None:
     beginning.sync()
     gid = sorted(beginning.world.reachable_tasks())[0]
     beginning.write("DELETE", f"/tasks/{gid}")
-    _stopped_after(beginning, beginning.app.stats.requests + 30)
+    _stopped_after(beginning, beginning.app.stats.requests + 12)
 
     dead = [rows(beginning.path, f"SELECT gid FROM {t} WHERE _deleted_at IS NOT NULL") for t in RESOURCES]
     assert not any(dead)

@@ -24,7 +24,7 @@ from asana_mirror.errors import (
     WaitAndRepeat,
     WrongUsage,
 )
-from asana_mirror.plan import steps_below, too_many
+from asana_mirror.plan import steps_below, too_many, wanted
 from asana_mirror.quota import Pace, backoff_s
 from asana_mirror.words import Scope, step_named
 
@@ -194,8 +194,9 @@ def test_the_guard_stops_what_is_both_many_and_much(
 
 def opened(resource: str, scope: Scope | None = None, **known: object) -> list[str]:
     row = tuple(known.get(column) for column in RESOURCES[resource].column_names())
-    steps = steps_below(resource, "7", row, workspace_gid="1", scope=scope or Scope())
-    return sorted(step.key for step in steps)
+    scope = scope or Scope()
+    steps = steps_below(resource, "7", row, workspace_gid="1", scope=scope)
+    return sorted(step.key for step in steps if wanted(step.listing, scope))
 
 
 def test_subtasks_are_asked_for_only_where_there_may_be_some() -> None:

@@ -143,7 +143,7 @@ def test_a_first_sync_anew_of_what_was_purged_leaves_the_person_out(office: Offi
             "DELETE FROM stories WHERE story_gid IS NULL AND gid NOT IN (SELECT story_gid FROM stories "
             "WHERE story_gid IS NOT NULL)"
         )
-    assert office.sync().rows_inserted > 100
+    assert office.sync(full=True).rows_inserted > 100
     assert remains_of(office.path, *office.traces) == []
     assert unsound(office.path) == []
 
@@ -175,7 +175,7 @@ def test_a_record_that_does_not_fit_brings_nobody_back(office: Office) -> None:
             spoiled.append(record["gid"])
 
     purged(office.path, people=[[office.zoe]])
-    mirror(office.world, office.path, Rewriter(office.app, change))
+    mirror(office.world, office.path, Rewriter(office.app, change), full=True)
 
     assert value(office.path, "SELECT count(*) FROM sync_undecoded") == len(spoiled) > 100
     assert remains_of(office.path, *office.traces) == []

@@ -80,12 +80,13 @@ def test_a_mirror_of_an_older_step_upgrades_by_itself(
     mirror.db.execute("INSERT INTO actors (gid, type, name) VALUES ('1', 'user', 'Ana')")
     mirror.db.conn.commit()
     mirror.close()
-    later = tmp_path / "0002_later.sql"
+    version = len(opening.steps()) + 1
+    later = tmp_path / f"{version:04}_later.sql"
     later.write_text("ALTER TABLE tasks ADD COLUMN later TEXT;", encoding="utf-8")
     steps = [*opening.steps(), later]
     monkeypatch.setattr(opening, "steps", lambda: steps)
     upgraded = Mirror(path)
-    assert upgraded.db.execute("PRAGMA user_version").fetchone() == (2,)
+    assert upgraded.db.execute("PRAGMA user_version").fetchone() == (version,)
     assert upgraded.db.execute("SELECT later FROM tasks").fetchall() == []
     assert upgraded.db.execute("SELECT name FROM actors").fetchall() == [("Ana",)]
     assert "open_tasks" in upgraded.db.view_names()
@@ -96,14 +97,15 @@ def test_a_step_that_fails_leaves_the_mirror_as_it_was(
 ) -> None:
     path = tmp_path / "asana.db"
     Mirror(path).close()
-    broken = tmp_path / "0002_broken.sql"
+    version = len(opening.steps())
+    broken = tmp_path / f"{version + 1:04}_broken.sql"
     broken.write_text("CREATE TABLE half (a TEXT); CREATE TABLE tasks (a TEXT);", encoding="utf-8")
     steps = [*opening.steps(), broken]
     monkeypatch.setattr(opening, "steps", lambda: steps)
     with pytest.raises(sqlite3.OperationalError):
         opening.migrate(opening.Database(sqlite3.connect(path)))
     connection = sqlite3.connect(path)
-    assert connection.execute("PRAGMA user_version").fetchone() == (1,)
+    assert connection.execute("PRAGMA user_version").fetchone() == (version,)
     assert connection.execute("SELECT name FROM sqlite_master WHERE name = 'half'").fetchone() is None
 
 

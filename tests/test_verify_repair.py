@@ -220,7 +220,7 @@ def test_a_repair_moves_no_cursor(both: Mirrored) -> None:
 
 def test_a_repair_forgets_no_problem(both: Mirrored) -> None:
     both.world.refuse(f"/projects/{project_of_some(both)}/sections", 403)
-    both.sync()
+    both.sync(full=True)
     task, _ = _task_in_one_project(both)
     spoil(both, "UPDATE tasks SET name = 'Spoilt' WHERE gid = ?", task)
     assert compared(both, repair=True).agrees

@@ -21,6 +21,8 @@ Row = dict[str, Any]
 Key = Any  # a gid, or a pair of gids in a link table
 Tables = dict[str, dict[Key, Row]]
 
+WHOLE_ROW = "*"  # what `besides` is asked, where other things are columns
+
 NOT_STORED = {"resource_type", "hearts", "hearted", "num_hearts", "download_url", "view_url"}
 
 # Fields that are kept as rows of other tables. `dependents` is `dependencies` read backwards.
@@ -274,7 +276,10 @@ def differences(
     *,
     besides: Callable[[str, Key, str], bool] = lambda table, key, column: False,
 ) -> list[str]:
-    """Readable lines, none when mirror and Asana are equal; `besides` names columns that may differ."""
+    """Readable lines, none when mirror and Asana are equal.
+
+    `besides` names columns that may differ, and with WHOLE_ROW as a column rows that may stand on one side only.
+    """
     with closing(sqlite3.connect(mirror)) as db:
         db.row_factory = sqlite3.Row
         there = {table: _living(db, table) for table in (*RESOURCES, *LINKS)}
@@ -301,10 +306,10 @@ def _compared(
     columns: list[str],
     besides: Callable[[str, Key, str], bool],
 ) -> Iterator[str]:
-    for key in sorted(here.keys() - there.keys()):
-        yield f"{table} {_shown(key)}: only in Asana"
-    for key in sorted(there.keys() - here.keys()):
-        yield f"{table} {_shown(key)}: only in the mirror"
+    for side, lacking, rows in (("Asana", there, here), ("the mirror", here, there)):
+        for key in sorted(rows.keys() - lacking.keys()):
+            if not besides(table, key, WHOLE_ROW):
+                yield f"{table} {_shown(key)}: only in {side}"
     for field in sorted({field for row in here.values() for field in row} - {*columns, "gid"}):
         if any(row.get(field) is not None for row in here.values()):
             yield f"{table}.{field}: no such column in the mirror"

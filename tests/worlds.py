@@ -155,10 +155,11 @@ class Rewriter:
 # -- runs in processes of their own -------------------------------------------------------------------
 
 
-def begin_run(world: World, path: Path, url: str) -> subprocess.Popen[bytes]:
+def begin_run(world: World, path: Path, url: str, *options: str) -> subprocess.Popen[bytes]:
     """A run as people start it, in a process of its own."""
+    command = [sys.executable, "-m", "asana_mirror", "sync", str(path), "--base-url", url, "--rpm", "0"]
     return subprocess.Popen(
-        [sys.executable, "-m", "asana_mirror", "sync", str(path), "--base-url", url, "--rpm", "0"],
+        [*command, *options],
         env={**os.environ, "ASANA_ACCESS_TOKEN": world.token},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
