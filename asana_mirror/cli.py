@@ -6,7 +6,7 @@ import os
 import sqlite3
 import sys
 import traceback
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import NoReturn
 
@@ -20,9 +20,10 @@ from asana_mirror.options import (
     Reach,
     asana_options,
     json_option,
+    max_age_option,
     mirror_argument,
+    narrowing_options,
     port_option,
-    resource_choice,
     workspace_option,
     workspaces_named,
 )
@@ -53,37 +54,46 @@ def cli(ctx: click.Context, config_file: Path | None, debug: bool) -> None:
         config_file = Path(config.CONFIG_FILE)
     if config_file is not None:
         options = {
-            name: [parameter.name for parameter in command.params if parameter.name]
+            name: {
+                parameter.name: getattr(parameter, "multiple", False)
+                for parameter in command.params
+                if parameter.name
+            }
             for name, command in cli.commands.items()
         }
-        options["purge"] = ["mirror"]  # what is erased for good is said each time, never by a file
+        options["purge"] = {"mirror": False}  # what is erased for good is said each time, never by a file
         ctx.default_map = config.read_config(config_file, options)
 
 
 @cli.command("sync")
 @mirror_argument
-@click.option("--full", is_flag=True, help="Read everything again and reconcile (today every run does).")
-@workspace_option
-@click.option("--only", multiple=True, type=resource_choice, help="Only this kind of thing; may be repeated.")
-@click.option("--skip", multiple=True, type=resource_choice, help="Not this kind of thing; may be repeated.")
+@click.option("--full", is_flag=True, help="Read everything again, not only what changed.")
+@narrowing_options
+@max_age_option
+@click.option(
+    "--sweep-every",
+    type=Duration(),
+    default="7d",
+    show_default=True,
+    help="How often to look at everything in a project, in case an event was lost.",
+)
 @asana_options
 @json_option
 def sync_command(
     mirror: Path,
     full: bool,
-    workspace: tuple[str, ...],
-    only: tuple[str, ...],
-    skip: tuple[str, ...],
+    scope: Scope,
+    max_age: float,
+    sweep_every: float,
     reach: Reach,
     as_json: bool,
 ) -> None:
     """Bring MIRROR up to date with everything that the token may read.
 
-    Stop it whenever you like: the next run goes on from the last written page.
+    The first run reads everything, later ones what changed. Stop it whenever you like: the next run goes on from the
+    last written page.
     """
-    del full  # every run of this version reads everything again
-    scope = Scope(workspaces_named(workspace), only=tuple(sorted(only)), skip=tuple(sorted(skip)))
-    options = reach.options(mirror, scope)
+    options = replace(reach.options(mirror, scope), full=full, max_age_s=max_age, sweep_every_s=sweep_every)
     from asana_mirror.display import summary
     from asana_mirror.watched import watched
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,7 +15,8 @@ from urllib.request import getproxies, proxy_bypass
 from asana_mirror.errors import BadToken, WrongUsage
 
 CONFIG_FILE = "asana-mirror.toml"
-ASANA_BASE_URL = "https://app.asana.com/api/1.0"
+_APP = "https://app.asana.com"
+ASANA_BASE_URL = f"{_APP}/api/1.0"
 TOKEN_VARIABLE = "ASANA_ACCESS_TOKEN"
 _SECRETS = ("token", "access_token", "client_secret")
 _UNITS_S = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -30,11 +32,12 @@ def access_token() -> str:
     return token
 
 
-def read_config(path: Path, options: Mapping[str, Iterable[str]]) -> dict[str, dict[str, Any]]:
+def read_config(path: Path, options: Mapping[str, Mapping[str, bool]]) -> dict[str, dict[str, Any]]:
     """Read a config file into defaults for each command.
 
-    `options` are the option names of each command. What stands at the top of the file goes to every command that
-    knows it; a table `[sync]` goes to that command alone. Raises WrongUsage with the line, or the unknown name.
+    `options` are each command's options, and whether one may be given several times. What stands at the top of the
+    file goes to every command that knows it; a table `[sync]` goes to that command alone. Raises WrongUsage with the
+    line, the unknown name, or the value that cannot be one.
     """
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -51,17 +54,30 @@ def read_config(path: Path, options: Mapping[str, Iterable[str]]) -> dict[str, d
         if name in known and isinstance(value, dict):
             for inner, inner_value in value.items():
                 _check_known(path, f"{name}.{inner}", inner, known[name])
-                defaults[name][_option(inner)] = inner_value
+                several = options[name][_option(inner)]
+                defaults[name][_option(inner)] = _checked(path, f"{name}.{inner}", inner_value, several)
         else:
             _check_known(path, name, name, set().union(*known.values()))
             for command in known:
                 if _option(name) in known[command]:
-                    defaults[command].setdefault(_option(name), value)
+                    several = options[command][_option(name)]
+                    defaults[command].setdefault(_option(name), _checked(path, name, value, several))
     return defaults
 
 
 def _option(name: str) -> str:
     return name.replace("-", "_")
+
+
+def _checked(path: Path, shown: str, value: Any, several: bool) -> Any:
+    """A value as the command line would bring it; what may be given several times is a list, or one alone."""
+    values = value if isinstance(value, list) and several else [value]
+    if not all(isinstance(one, (str, int, float)) for one in values):
+        takes = "a list of texts" if several else "one text or number"
+        raise WrongUsage(
+            f"{path} has no usable value for {shown}.", hint=f"It takes {takes}, as on the command line."
+        )
+    return values if several else value
 
 
 def _check_known(path: Path, shown: str, name: str, known: set[str]) -> None:
@@ -97,15 +113,47 @@ def proxy_for(base_url: str) -> str | None:
     return proxies.get(parts.scheme) or proxies.get("all")
 
 
-def workspace_gid(text: str) -> str:
-    """The gid in `123`, or in any address of Asana that names a workspace (`https://app.asana.com/1/123/…`)."""
-    found = re.fullmatch(r"\d+", text) or re.search(r"asana\.com/(?:1|admin|0/home)/(\d+)", text)
+def place_gid(text: str, kind: str) -> str:
+    """The gid in `123`, or in any address of Asana that names a workspace, a team or a project: `kind` says which."""
+    text = text.strip()
+    found = text if re.fullmatch(r"\d+", text) else _places_named(text).get(kind)
     if not found:
         raise WrongUsage(
-            f"{text!r} names no workspace.",
-            hint="Give its gid, or an address like https://app.asana.com/1/123/…",
+            f"{text!r} names no {kind}.", hint=f"Give its gid, or an address like {_ADDRESSES[kind]}"
         )
-    return found.group(1) if found.groups() else found.group(0)
+    return found
+
+
+_ADDRESSES = {
+    "workspace": f"{_APP}/1/WORKSPACE/home",
+    "team": f"{_APP}/1/WORKSPACE/team/TEAM",
+    "project": f"{_APP}/1/WORKSPACE/project/PROJECT/list",
+}
+# What follows these words in the path of an address; the first two count as its first part only.
+_BEFORE = {
+    "0": "project",
+    "1": "workspace",
+    "admin": "workspace",
+    "home": "workspace",
+    **{f"{kind}{s}": kind for kind in _ADDRESSES for s in ("", "s")},
+}
+
+
+def _places_named(address: str) -> dict[str, str]:
+    """Kind → gid, of the places that an address of Asana names: of today's form, the older one, or the API's."""
+    try:
+        parts = urlsplit(address if "://" in address else f"https://{address}")
+    except ValueError:
+        return {}
+    if not f".{parts.hostname or ''}".endswith(".asana.com"):
+        return {}
+    words = [word for word in parts.path.split("/") if word]
+    found: dict[str, str] = {}
+    for place, (word, gid) in enumerate(pairwise(words)):
+        kind = _BEFORE.get(word.lower())
+        if kind and re.fullmatch(r"[1-9]\d+", gid) and (place == 0 or not word.isdigit()):
+            found.setdefault(kind, gid)
+    return found
 
 
 def gids_in(text: str, kind: str) -> tuple[str, ...]:
@@ -122,8 +170,8 @@ def gids_in(text: str, kind: str) -> tuple[str, ...]:
 
 
 def seconds_of(text: str) -> float:
-    """A duration: `90s`, `10m`, `2h`, `1d`, or bare seconds."""
+    """A duration: `90s`, `10m`, `2h`, `7d`, or bare seconds."""
     found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhd]?)", text.strip().lower())
     if not found:
-        raise ValueError(f"{text!r} is not a duration like 90s, 10m or 2h")
+        raise ValueError(f"{text!r} is not a duration like 90s, 10m, 2h or 7d")
     return float(found.group(1)) * _UNITS_S[found.group(2) or "s"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,22 +12,23 @@ import click
 
 from asana_mirror import config
 from asana_mirror.catalog import RESOURCES
+from asana_mirror.errors import WrongUsage
 from asana_mirror.run import SyncOptions
 from asana_mirror.words import Scope
 
 DEFAULT_MIRROR = "asana.db"
+PLACES = ("workspace", "team", "project")
+COMMANDLINE = click.core.ParameterSource.COMMANDLINE
 
 
 class Duration(click.ParamType[float]):
-    """`90s`, `10m`, `2h`, as seconds."""
+    """`90s`, `10m`, `2h`, `7d`, as seconds."""
 
     name = "duration"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        if isinstance(value, (int, float)):
-            return float(value)
         try:
-            return config.seconds_of(value)
+            return config.seconds_of(str(value))
         except ValueError as error:
             self.fail(f"{error}.", param, ctx)
 
@@ -42,6 +43,19 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON o
 port_option = click.option("--port", type=click.IntRange(0, 65535), default=8001, show_default=True)
 workspace_option = click.option(
     "--workspace", multiple=True, metavar="GID_OR_URL", help="Only this workspace; may be repeated."
+)
+team_option = click.option(
+    "--team", multiple=True, metavar="GID_OR_URL", help="Only the projects of this team; may be repeated."
+)
+project_option = click.option(
+    "--project", multiple=True, metavar="GID_OR_URL", help="Only this project; may be repeated."
+)
+max_age_option = click.option(
+    "--max-age",
+    type=Duration(),
+    default="24h",
+    show_default=True,
+    help="How old what no event tells of may grow.",
 )
 resource_choice = click.Choice([name for name, entry in RESOURCES.items() if entry.path])
 
@@ -111,6 +125,51 @@ def asana_options(command: Callable[..., None]) -> Callable[..., None]:
     return taken
 
 
-def workspaces_named(texts: tuple[str, ...]) -> tuple[str, ...]:
+def workspaces_named(texts: Iterable[str]) -> tuple[str, ...]:
     """Gids of workspaces given by gid or address, each once."""
-    return tuple(sorted({config.workspace_gid(text) for text in texts}))
+    return _gids_of(texts, "workspace")
+
+
+def _gids_of(texts: Iterable[str], kind: str) -> tuple[str, ...]:
+    return tuple(sorted({config.place_gid(text, kind) for text in texts}))
+
+
+def narrowing_options(command: Callable[..., None]) -> Callable[..., None]:
+    """The options that narrow a run to places and kinds of things; they come to it as one `scope`."""
+
+    @functools.wraps(command)
+    def narrowed(only: tuple[str, ...], skip: tuple[str, ...], **others: Any) -> None:
+        places = _places_said({f"{kind}s": others.pop(kind) for kind in PLACES})
+        gids = {plural: _gids_of(texts, plural.removesuffix("s")) for plural, texts in places.items()}
+        command(scope=Scope(only=tuple(sorted(only)), skip=tuple(sorted(skip)), **gids), **others)
+
+    taken: Callable[..., None] = narrowed
+    for option in (
+        click.option(
+            "--skip", multiple=True, type=resource_choice, help="Not this kind of thing; may be repeated."
+        ),
+        click.option(
+            "--only", multiple=True, type=resource_choice, help="Only this kind of thing; may be repeated."
+        ),
+        project_option,
+        team_option,
+        workspace_option,
+    ):
+        taken = option(taken)
+    return taken
+
+
+def _places_said(places: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    """The places to which a run is narrowed. Those of the command line stand for all that the file names."""
+    context = click.get_current_context()
+    flags = {
+        plural: texts if context.get_parameter_source(plural.removesuffix("s")) is COMMANDLINE else ()
+        for plural, texts in places.items()
+    }
+    said = flags if any(flags.values()) else places
+    if said["workspaces"] and (said["teams"] or said["projects"]):
+        raise WrongUsage(
+            "A run is narrowed to workspaces, or to teams and projects: not to both.",
+            hint="Leave --workspace out: a team or project is found without it.",
+        )
+    return said

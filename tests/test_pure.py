@@ -22,7 +22,6 @@ from asana_mirror.errors import (
     RateLimited,
     SyncTokenExpired,
     WaitAndRepeat,
-    WrongUsage,
 )
 from asana_mirror.plan import steps_below, too_many, wanted
 from asana_mirror.quota import Pace, backoff_s
@@ -341,21 +340,3 @@ def test_durations_are_written_with_their_unit(text: str, seconds: float) -> Non
 def test_what_is_no_duration_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="not a duration"):
         config.seconds_of(text)
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "123",
-        "https://app.asana.com/1/123/project/9",
-        "https://app.asana.com/0/home/123",
-        "app.asana.com/1/123",
-    ],
-)
-def test_a_workspace_may_be_named_by_any_of_its_addresses(text: str) -> None:
-    assert config.workspace_gid(text) == "123"
-
-
-def test_what_names_no_workspace_is_refused() -> None:
-    with pytest.raises(WrongUsage, match="names no workspace"):
-        config.workspace_gid("my team")
