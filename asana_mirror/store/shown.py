@@ -9,6 +9,16 @@ from sqlite_utils import Database
 from asana_mirror.store.pages import gids_json
 
 _AMONG = "IN (SELECT value FROM json_each(?1))"
+
+
+def _in_json(column: str) -> str:
+    """The tasks on which stories keep one of these whole in a column: gid, name and all."""
+    return (
+        f"SELECT target_gid FROM stories, json_each({column}) AS named "
+        f"WHERE {column} IS NOT NULL AND json_extract(named.value, '$.gid') {_AMONG}"
+    )
+
+
 # Resource → (the tasks whose values show it, the tasks on which stories name it).
 _TASKS = {
     "custom_fields": (
@@ -21,14 +31,16 @@ _TASKS = {
         f"WHERE chosen.value {_AMONG} AND custom_field_gid IN "
         f"(SELECT custom_field_gid FROM enum_options WHERE gid {_AMONG})",
         f"SELECT target_gid FROM stories WHERE old_enum_value_gid {_AMONG} UNION "
-        f"SELECT target_gid FROM stories WHERE new_enum_value_gid {_AMONG}",
+        f"SELECT target_gid FROM stories WHERE new_enum_value_gid {_AMONG} UNION "
+        f"{_in_json('old_multi_enum_values')} UNION {_in_json('new_multi_enum_values')}",
     ),
     "users": (
         "SELECT task_gid FROM task_custom_fields, json_each(people_gids) AS chosen "
         f"WHERE chosen.value {_AMONG} AND custom_field_gid IN "
         "(SELECT gid FROM custom_fields WHERE resource_subtype = 'people' OR type = 'people')",
         f"SELECT target_gid FROM stories WHERE assignee_gid {_AMONG} UNION "
-        f"SELECT target_gid FROM stories WHERE follower_gid {_AMONG}",
+        f"SELECT target_gid FROM stories WHERE follower_gid {_AMONG} UNION "
+        f"{_in_json('old_people_value')} UNION {_in_json('new_people_value')}",
     ),
 }
 _TASKS["agents"] = _TASKS["users"]
@@ -42,7 +54,7 @@ SHOWN = {
         "custom_label",
         "custom_label_position",
     ),
-    "enum_options": ("name",),
+    "enum_options": ("name", "color", "enabled"),
     "users": ("name",),
     "agents": ("name",),
 }
