@@ -152,6 +152,39 @@ class Rewriter:
         await send({"type": "http.response.body", "body": body})
 
 
+class Struck:
+    """Stands before an app. After so many requests it keeps the mirror's files as they lie there, and stops the run.
+
+    Put back afterwards they are what a SIGKILL at that moment would have left behind.
+    """
+
+    def __init__(self, app: Asgi, path: Path, requests: int) -> None:
+        self.app = app
+        self.path = path
+        self.left = requests
+        self.stop = Stop()
+        self._kept: dict[Path, bytes | None] | None = None
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        self.left -= 1
+        if self.left == 0:
+            files = (self.path, Path(f"{self.path}-wal"))
+            self._kept = {file: file.read_bytes() if file.exists() else None for file in files}
+            self.stop.set()
+        await self.app(scope, receive, send)
+
+    def put_back(self) -> bool:
+        """Whether the run lasted until the strike."""
+        if self._kept is None:
+            return False
+        Path(f"{self.path}-shm").unlink(missing_ok=True)
+        for file, content in self._kept.items():
+            file.unlink(missing_ok=True)
+            if content is not None:
+                file.write_bytes(content)
+        return True
+
+
 # -- runs in processes of their own -------------------------------------------------------------------
 
 
