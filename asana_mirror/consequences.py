@@ -11,6 +11,7 @@ from dataclasses import replace
 from asana_mirror.catalog import LISTINGS, RESOURCES, Resource, Row, listings_below
 from asana_mirror.plan import (
     AGE,
+    MOVED,
     RENAMED,
     SWEEP,
     THOROUGH,
@@ -136,9 +137,14 @@ class Consequences:
             self._open(resource, gid, row, news, step)
         if resource.name == "tasks":
             self._look_above(rows, written, changes, step)
+            moved = {gid for gid, columns in changes.items() if "modified_at" in columns}
             if thorough:
-                moved = {gid for gid, columns in changes.items() if "modified_at" in columns}
-                self._put_off_stories(rows.keys() - born - moved, thorough, now)
+                self._put_off("task_stories", rows.keys() - born - moved, thorough, now)
+                self._ask_for(self._mirror.ages.waiting_below("task_attachments", rows.keys() - born))
+            else:  # a stream would have told of an attachment, unless that event was lost
+                self._put_off("task_attachments", moved - unheard, MOVED, now)
+        if resource.name == "stories" and step is None:
+            self._wish_for_their_tasks(rows, born)
 
     def _open(self, resource: Resource, gid: str, row: Row, news: News, step: Step | None) -> None:
         for below in self._below(resource, gid, row, step):
@@ -203,14 +209,21 @@ class Consequences:
         ]
         if renamed:
             self.wish_for(self._mirror.shown.in_values(resource, renamed))
-            self._put_off_stories(self._mirror.shown.in_stories(resource, renamed), RENAMED, now)
+            self._put_off("task_stories", self._mirror.shown.in_stories(resource, renamed), RENAMED, now)
 
-    def _put_off_stories(self, gids: Iterable[str], why: str, now: str) -> None:
-        """Nothing says that their stories changed; an edited comment shows in nothing else, so their turn will come."""
-        listing = LISTINGS["task_stories"]
+    def _put_off(self, name: str, gids: Iterable[str], why: str, now: str) -> None:
+        """Nothing says that these lists changed; an edited comment shows in nothing else, so their turn will come."""
         self._mirror.ages.put_off(
-            (Step(listing, gid, why=why) for gid in gids), now=now, unless_read_since=self._run.started_at
+            (Step(LISTINGS[name], gid, why=why) for gid in gids),
+            now=now,
+            unless_read_since=self._run.started_at,
         )
+
+    def _wish_for_their_tasks(self, rows: dict[str, Row], born: set[str]) -> None:
+        """An event need not say on which task a story stands, and a new one moved its task."""
+        place = RESOURCES["stories"].column_names().index("target_gid")
+        tasks = {rows[gid][place] for gid in born}
+        self.wish_for(gid for gid in tasks if gid and ("tasks", gid) not in self.told)
 
     def _close_the_empty(self, resource: Resource, rows: dict[str, Row]) -> None:
         columns = resource.column_names()

@@ -68,6 +68,7 @@ def steps_below(
 GAP, SWEEP, AGE = "gap", "sweep", "age"
 THOROUGH = (GAP, SWEEP)
 RENAMED = "something it shows was renamed"
+MOVED = "its task changed"
 
 
 @dataclass(frozen=True)
@@ -94,9 +95,9 @@ def reason_below(listing: Listing, news: News) -> str | None:
         return news.thorough or ("its count changed" if "num_subtasks" in news.changed else None)
     moved = "modified_at" in news.changed
     if listing.name == "task_stories":  # who follows or where it stands is told by a story that moves nothing
-        return "its task changed" if moved or (news.differs and not news.heard) else None
+        return MOVED if moved or (news.differs and not news.heard) else None
     if listing.name == "task_attachments":
-        return "its task changed" if moved and not news.heard else None
+        return MOVED if moved and not news.heard else None
     return None
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from sqlite_utils import Database
 
 from asana_mirror.catalog import LISTINGS, fingerprint
-from asana_mirror.plan import AGE
+from asana_mirror.plan import AGE, SWEEP
 from asana_mirror.store.pages import gids_json
 from asana_mirror.times import utc_before
 from asana_mirror.words import Step, step_named
@@ -56,6 +56,16 @@ class Ages:
                 [within_s / 86400],
             )
         ]
+
+    def waiting_below(self, name: str, gids: Iterable[str]) -> list[Step]:
+        """Lists of a kind that were put off, whose turn has come because all that stands there is looked at."""
+        return self._steps(
+            f"{_STEP} FROM sync_checkpoints WHERE waiting_since IS NOT NULL AND name = ? "
+            "AND parent_gid IN (SELECT value FROM json_each(?))",
+            SWEEP,
+            name,
+            gids_json(gids),
+        )
 
     def put_off(self, steps: Iterable[Step], *, now: str, unless_read_since: str) -> None:
         """Let lists wait for their turn, unless they do already."""

@@ -149,7 +149,8 @@ class Rounds:
     def ask_for(self, steps: Iterable[Step], round_number: int, *, again: bool = False) -> int:
         """Put listings in the queue, each once a round unless `again`; returns how many are new.
 
-        A listing that waits in the queue for a part of its records is asked for the whole where that is wanted now.
+        A listing that waits in the queue for a part of its records is asked for the whole where that is wanted now,
+        and one that was read for another reason is read again where all below it is to be looked at.
         """
         before = self._db.conn.total_changes
         self._db.conn.executemany(
@@ -158,8 +159,8 @@ class Rounds:
             "round = excluded.round, due = 1, offset = NULL, records = 0, restarts = 0, walk_began_at = NULL, "
             "next_cursor = NULL, refused = NULL, why = excluded.why, since = excluded.since, waiting_since = NULL "
             "WHERE sync_checkpoints.round < excluded.round OR (?9 AND (due = 0 OR (excluded.since IS NULL AND "
-            "(sync_checkpoints.since IS NOT NULL OR (excluded.why IN ('gap', 'sweep') "
-            "AND coalesce(sync_checkpoints.why, '') NOT IN ('gap', 'sweep'))))))",
+            "sync_checkpoints.since IS NOT NULL))) OR (excluded.why IN ('gap', 'sweep') "
+            "AND coalesce(sync_checkpoints.why, '') NOT IN ('gap', 'sweep'))",
             [
                 (
                     step.key,
