@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
@@ -62,6 +62,8 @@ class Reading:
         self._busy: set[str] = set()
         self._news = asyncio.Event()
         self.write = GroupCommit(mirror).write
+        self._at_the_stream: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._streams_tried: set[str] = set()
         self._died_at: dict[str, int] = {}
         self._books_at = 0.0
         for name, (due, asked) in mirror.rounds.count_due(run.round).items():
@@ -121,10 +123,17 @@ class Reading:
             rest = await self._read_page(rest)
 
     async def _open_stream(self, step: Step) -> None:
-        """Take the token before the walk, so that nothing falls between the walk and the events after it."""
+        """Take the token before the walk, so that nothing falls between the walk and the events after it.
+
+        Whichever of the lists that it tells of is read first, takes it; the others wait for it.
+        """
         gid = step.parent_gid or ""
-        if self._mirror.streams.token(gid) is not None:
-            return
+        async with self._at_the_stream[gid]:
+            if gid not in self._streams_tried and self._mirror.streams.token(gid) is None:
+                self._streams_tried.add(gid)
+                await self._take_token(gid)
+
+    async def _take_token(self, gid: str) -> None:
         try:
             token = (await self._asana.events(gid, None)).content.sync
         except SyncTokenExpired as answer:

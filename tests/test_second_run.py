@@ -22,6 +22,24 @@ from asana_mirror.errors import Interrupted
 from asana_mirror.run import Stop
 from asana_mirror.sandbox import create_app, generate, random_edits
 
+
+def test_nothing_falls_between_the_lists_of_a_project(tmp_path: Path) -> None:
+    """A section that comes between reading the sections and the tasks is told by a stream opened before both."""
+    world = generate(39, 60, projects=3, stories_per_task=1.0)
+    both = Mirrored(world, create_app(world), tmp_path / "mirror.db")
+    asked: list[str] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        asked.append(scope["path"].rpartition("/")[2])
+        if asked[-1] == "events" and asked.count("events") == 3:
+            random_edits(world, 8, 39, ["section_new"])
+        await both.app(scope, receive, send)
+
+    mirror(world, both.path, app)
+    both.sync()
+    assert equal(both)
+
+
 # -- what changed -------------------------------------------------------------------------------------
 
 

@@ -233,6 +233,7 @@ LISTINGS = (
         below="projects",
         path="/projects/{gid}/sections",
         rank=3,
+        events=True,
         by_age=True,
         stands="project_gid",
         fills=(("project_gid", "{gid}"),),
