@@ -77,6 +77,8 @@ class Consequences:
             if wanted(below.listing, self._scope)
             and (self.walks or self._mirror.rounds.state_of(below) is None)
         )
+        if self.walks and self._run.leaves_rest:
+            self._leave_rest(resource, rows, written, step, now)
         if not self.walks:
             self._count_drift(resource, written, step)
             self._follow(resource, rows, written, reshaped, step, now)
@@ -85,6 +87,23 @@ class Consequences:
         if wanted(LISTINGS["assigned_tasks"], self._scope) and not self._scope.in_places:
             new = {*written.born.get("tasks", ()), *written.before.get("tasks", ())}
             self._ask_for(_agents_assigned(batch, batch.rows.get("tasks", ()) if self.walks else new))
+
+    def _leave_rest(
+        self, resource: Resource, rows: dict[str, Row], written: Written, step: Step | None, now: str
+    ) -> None:
+        """What this walk may not read is read later: below what is new or differs, and all stories in their turn."""
+        fresh = {*written.born.get(resource.name, ()), *written.before.get(resource.name, ())} & rows.keys()
+        self._mirror.rounds.leave_for_later(
+            (
+                below
+                for gid in fresh
+                for below in self._below(resource, gid, rows[gid], step)
+                if not wanted(below.listing, self._scope)
+            ),
+            self._run,
+        )
+        if resource.name == "tasks" and not wanted(LISTINGS["task_stories"], self._scope):
+            self._put_off_stories(rows.keys() - fresh, "left out", now)
 
     def reshaped(self, batch: Batch) -> set[str]:
         """Projects that show other custom fields than before, so that their tasks do as well."""

@@ -95,8 +95,11 @@ class Doubts:
         """Who is gone has left the teams as well; no stream tells of memberships."""
         teams = self._mirror.absence.teams_of_missing(self._run.round) - self._looked_after
         self._looked_after |= teams
-        steps = (step_named("team_memberships", gid, why="a member is gone") for gid in teams)
-        self._reading.ask_for((step for step in steps if wanted(step.listing, self._scope)), again=True)
+        steps = [step_named("team_memberships", gid, why="a member is gone") for gid in teams]
+        if wanted(LISTINGS["team_memberships"], self._scope):
+            self._reading.ask_for(steps, again=True)
+        else:
+            self._mirror.rounds.leave_for_later(steps, self._run)
 
     def _wish_for_the_bereaved(self) -> None:
         """Tasks that still link to who is missing: their links are others by now."""

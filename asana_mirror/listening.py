@@ -120,10 +120,8 @@ class Listening:
     def _note(self, project_gid: str, page: EventsPage) -> None:
         told = [asked_by(event, project_gid) for event in page.events]
         self._mirror.inbox.note(_wishes(told), (wish for asked in told for wish in asked.above))
-        steps = [Step(LISTINGS[name], gid, why="event") for asked in told for name, gid in asked.listings]
-        self._reading.ask_for((step for step in steps if wanted(step.listing, self._scope)), again=True)
-        self._mirror.rounds.leave_for_later(
-            (step for step in steps if not wanted(step.listing, self._scope)), self._run
+        self._ask_for(
+            [Step(LISTINGS[name], gid, why="event") for asked in told for name, gid in asked.listings]
         )
         self._mirror.streams.keep(project_gid, page.sync, now=utc_now())
         self._mirror.ledger.solve_problem(key_of(project_gid))
@@ -134,8 +132,14 @@ class Listening:
         self._sweep(project_gid)
 
     def _sweep(self, project_gid: str) -> None:
-        steps = [step for step in sweep_of(project_gid, GAP) if wanted(step.listing, self._scope)]
-        self._reading.ask_for(steps, again=True)
+        self._ask_for(sweep_of(project_gid, GAP))
+
+    def _ask_for(self, steps: list[Step]) -> None:
+        """What this run may not read is left for one that may."""
+        self._reading.ask_for((step for step in steps if wanted(step.listing, self._scope)), again=True)
+        self._mirror.rounds.leave_for_later(
+            (step for step in steps if not wanted(step.listing, self._scope)), self._run
+        )
 
 
 def _wishes(told: list[Asked]) -> Iterator[Wish]:

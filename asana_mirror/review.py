@@ -40,6 +40,7 @@ class Review:
         steps = [step for gid in ages.sweeps(sweep_every_s) for step in sweep_of(gid, SWEEP)]
         steps += ages.by_age(max_age_s)
         steps += ages.waiting(max_age_s * WAITING_AGES)
+        steps += ages.left_out()
         steps += ages.outdated()
         steps += ages.refused()
         steps += ages.undecoded()

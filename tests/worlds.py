@@ -223,8 +223,8 @@ class Mirrored:
         return is_alive(self.path, table, gid)
 
 
-def mirrored(tmp_path: Path, world: World, limits: Limits | None = None) -> Mirrored:
+def mirrored(tmp_path: Path, world: World, limits: Limits | None = None, **options: Any) -> Mirrored:
     """A world that has been mirrored once."""
     both = Mirrored(world, create_app(world, limits=limits), tmp_path / "mirror.db")
-    both.sync()
+    both.sync(**options)
     return both

@@ -80,6 +80,10 @@ class Ages:
         sql = "SELECT count(*) FROM sync_checkpoints WHERE waiting_since IS NOT NULL"
         return int(self._db.execute(sql).fetchone()[0])
 
+    def left_out(self) -> list[Step]:
+        """Lists for which something called in a run that might not read them."""
+        return self._steps(f"{_STEP} FROM sync_checkpoints WHERE round = 0 AND due = 1", "left out before")
+
     def outdated(self) -> list[Step]:
         """Lists read by an older version that asked for other fields."""
         found: list[Step] = []

@@ -7,7 +7,7 @@ unfinished: the next run with the same scope goes on with a complete walk, and t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -83,15 +83,15 @@ class Rounds:
             "INSERT INTO sync_runs (round, mode, scope, started_at, holder, version) VALUES (?, ?, ?, ?, ?, ?)",
             [round_number, mode, wanted, now, holder, version],
         )
-        leaves_rest = bool(scope.only or scope.skip) and self._was_walked(Scope())
+        leaves_rest = bool(scope.only or scope.skip) and self._was_walked_with_all_kinds()
         return Run(int(cursor.lastrowid or 0), round_number, mode, resumed, now, leaves_rest)
 
     def _came_between(self, round_number: int) -> bool:
         """Whether a later run left out kinds of things, and took lists over whose records it then did not follow."""
         later = self._db.execute(
             "SELECT scope FROM sync_runs WHERE round > ? AND mode != 'repair'", [round_number]
-        ).fetchall()
-        return any(orjson.loads(scope).get(name) for (scope,) in later for name in ("only", "skip"))
+        )
+        return any(orjson.loads(scope).get(name) for scope in _column(later) for name in ("only", "skip"))
 
     def _was_walked(self, scope: Scope) -> bool:
         """Whether everything in this scope was read once, so that it is enough to follow what changes."""
@@ -102,6 +102,14 @@ class Rounds:
             scopes,
         ).fetchone()
         return found is not None
+
+    def _was_walked_with_all_kinds(self) -> bool:
+        """Whether there is a mirror of something, be it one project, in which no kind of thing was left out."""
+        found = self._db.execute(
+            "SELECT DISTINCT scope FROM sync_runs WHERE mode IN ('first', 'full') "
+            "AND outcome IN ('complete', 'guarded')"
+        )
+        return any(not (wide.get("only") or wide.get("skip")) for wide in map(orjson.loads, _column(found)))
 
     def _take_over(self, round_number: int, *, also_due: bool) -> None:
         """What other rounds left undone is done in this one; who was found missing is asked for again."""
@@ -312,3 +320,7 @@ class Rounds:
         """Columns of one row, for deciding where it could stand."""
         row = self._db.execute(f"SELECT {', '.join(columns)} FROM {resource} WHERE gid = ?", [gid]).fetchone()
         return list(row) if row else [None] * len(columns)
+
+
+def _column(rows: Iterable[Sequence[Any]]) -> Iterator[Any]:
+    return (row[0] for row in rows)
