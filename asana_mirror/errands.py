@@ -84,6 +84,8 @@ class Errands:
         name, parent_gid = place
         listing = LISTINGS[name]
         in_project = name == "project_tasks"
+        if in_project and self._projects is not None and parent_gid not in self._projects:
+            return 0  # a list of what this run leaves alone
         state = self._mirror.rounds.state_of(Step(listing, parent_gid))
         if state and state.due and state.round == self._run.round:
             return 0  # it will be read anyway

@@ -98,4 +98,5 @@ class Review:
             return False
         if self._projects is None:
             return True
-        return step.parent_gid in (self._projects if step.listing.below == "projects" else self._tasks)
+        within = {"projects": self._projects, "teams": self._scope.teams}
+        return step.parent_gid in within.get(step.listing.below or "", self._tasks)

@@ -150,16 +150,20 @@ class Work:
         self._run = run
         self._options = options
         self._stop = stop
-        narrowed = scope.workspaces or scope.in_places
-        projects = (
-            mirror.streams.projects_of(scope.workspaces, scope.teams, scope.projects) if narrowed else None
-        )
+        projects = self._projects = self._projects_named()
         self.reading = Reading(asana, mirror, run, scope, stop)
         self._singly = Singly(asana, mirror, run, self.reading, stop)
         self._listening = Listening(asana, mirror, run, scope, self.reading, stop, projects)
         self._errands = Errands(mirror, run, scope, self.reading, self._singly, stop, projects)
         self._doubts = Doubts(mirror, run, scope, self.reading, self._singly, stop)
         self._review = Review(mirror, run, scope, self.reading, projects)
+
+    def _projects_named(self) -> set[str] | None:
+        """The projects to which the run is narrowed, as far as the mirror knows them; None: it is not."""
+        scope = self._options.scope
+        if not (scope.workspaces or scope.in_places):
+            return None
+        return self._mirror.streams.projects_of(scope.workspaces, scope.teams, scope.projects)
 
     @property
     def _walks(self) -> bool:
@@ -208,7 +212,7 @@ class Work:
             if self._listening.grows_old():
                 await self._listening.hear_the_old()
                 continue
-            if self._listening.fall_back():
+            if self._listening.fall_back() or await self._widens():
                 continue
             if not self._walks and self._errands.plan():
                 continue
@@ -218,6 +222,16 @@ class Work:
             check_stopped(self._stop, self.reading)
             if not self._mirror.rounds.due(self._run.round, 1) and not self._errands.are_left():
                 return
+
+    async def _widens(self) -> bool:
+        """Listen as well to projects that were found to have come to a team since the run began."""
+        if self._projects is None or self._walks:
+            return False
+        found = (self._projects_named() or set()) - self._projects
+        self._projects |= found
+        if found and self._listening.is_wanted():
+            await self._listening.listen(self._run.started_at)
+        return bool(found)
 
     def _looks_closely(self) -> bool:
         """What was read now stands in the queue as well; a walk has seen it anyway."""

@@ -10,6 +10,7 @@ from sqlite_utils import Database
 from asana_mirror.catalog import RESOURCES
 from asana_mirror.folding import fold
 from asana_mirror.store.pages import gids_json
+from asana_mirror.store.streams import TASKS_WITHIN
 from asana_mirror.words import Wish
 
 _COLUMNS = tuple(field.name for field in fields(Wish))
@@ -59,11 +60,13 @@ class Inbox:
         return found
 
     def to_read(self, projects: Collection[str] | None = None) -> list[Wish]:
-        """What is to be read; of some projects' streams only, where named."""
+        """What is to be read; only what these projects' streams told, or of their tasks, where some are named."""
         if projects is None:
             return self._select("to_read = 1")
         return self._select(
-            "to_read = 1 AND project_gid IN (SELECT value FROM json_each(?))", gids_json(projects)
+            "to_read = 1 AND (project_gid IN (SELECT value FROM json_each(?1)) OR "
+            f"(resource = 'tasks' AND gid IN ({TASKS_WITHIN})) OR parent_gid IN ({TASKS_WITHIN}))",
+            gids_json(projects),
         )
 
     def _select(self, condition: str, *parameters: str) -> list[Wish]:

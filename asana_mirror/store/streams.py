@@ -10,6 +10,12 @@ from asana_mirror.store.pages import gids_json
 
 STREAM = "events"  # the name of a stream's row in sync_checkpoints
 CLOSE_LOOK = "unheard"  # the row that tells when what no stream tells of was looked at
+# The tasks of some projects, given as JSON: all that their streams tell of.
+TASKS_WITHIN = (
+    "WITH RECURSIVE within (gid) AS (SELECT task_gid FROM task_projects WHERE project_gid IN "
+    "(SELECT value FROM json_each(?1)) UNION SELECT tasks.gid FROM tasks JOIN within ON parent_gid = within.gid) "
+    "SELECT gid FROM within"
+)
 
 
 def key_of(project_gid: str) -> str:
@@ -88,9 +94,6 @@ class Streams:
         return {row[0] for row in found}
 
     def tasks_of(self, projects: Collection[str]) -> set[str]:
-        """The tasks that stand in these projects themselves."""
-        found = self._db.execute(
-            "SELECT task_gid FROM task_projects WHERE project_gid IN (SELECT value FROM json_each(?))",
-            [gids_json(projects)],
-        )
+        """The tasks that stand in these projects, and those below them."""
+        found = self._db.execute(f"SELECT gid FROM ({TASKS_WITHIN})", [gids_json(projects)])
         return {row[0] for row in found}
