@@ -104,12 +104,14 @@ def sync_command(
 @cli.command("status")
 @mirror_argument
 @click.option("--runs", type=click.IntRange(min=1), default=5, show_default=True, help="How many runs.")
+@max_age_option
 @json_option
-def status_command(mirror: Path, runs: int, as_json: bool) -> None:
-    """Last runs, rows per table, age of each cursor, and what the token may not see."""
+def status_command(mirror: Path, runs: int, max_age: float, as_json: bool) -> None:
+    """Last runs, rows per table, age of each cursor, what waits to be read, and what the token may not see."""
+    from asana_mirror.review import WAITING_AGES
     from asana_mirror.store.state import read_state
 
-    state = read_state(mirror, runs=runs)
+    state = read_state(mirror, runs=runs, within_s=max_age * WAITING_AGES)
     if as_json:
         click.echo(orjson.dumps(state, option=orjson.OPT_INDENT_2).decode())
         return

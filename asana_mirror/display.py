@@ -24,7 +24,9 @@ LABELS = {
     "workspace_custom_fields": "custom fields",
     "workspace_tags": "tags",
     "workspace_projects": "projects",
+    "events": "event streams",
     "project_tasks": "tasks of projects",
+    "modified_tasks": "modified tasks",
     "section_tasks": "tasks of sections",
     "task_stories": "stories",
 }
@@ -86,8 +88,14 @@ def summary(report: Report, mirror: str) -> str:
         )
     if report.not_decodable:
         lines.append(f"{report.not_decodable:,} records did not fit and are kept in sync_undecoded.")
+    if report.drift:
+        lines.append(f"{report.drift:,} changes were found by looking: no event had told of them.")
+    if report.waiting:
+        lines.append(
+            f"{report.waiting:,} lists of stories wait for their turn: asana-mirror status says until when."
+        )
     if report.resumed:
-        lines.append("It went on from an earlier run; run again for what changed since pages were read then.")
+        lines.append("It went on from an earlier run, and then read what had changed since.")
     return "\n".join(lines)
 
 

@@ -55,7 +55,7 @@ max_age_option = click.option(
     type=Duration(),
     default="24h",
     show_default=True,
-    help="How old what no event tells of may grow.",
+    help="How old may grow what no event tells of.",
 )
 resource_choice = click.Choice([name for name, entry in RESOURCES.items() if entry.path])
 

@@ -24,6 +24,7 @@ def print_state(state: Mapping[str, Any], console: Console) -> None:
     tables = ({"table": name, **counts} for name, counts in state["tables"].items() if any(counts.values()))
     _print_table(console, "Rows", tables)
     _print_table(console, "Listings and the age of their last walk", _cursors(state["cursors"]))
+    _print_table(console, "What waits to be read", _waiting(state["waiting"]))
     _print_table(console, "What cannot be read", _problems(state["problems"]))
     _print_table(console, "Records that did not fit, kept in sync_undecoded", state["undecoded"])
     _print_table(console, "Changes that Asana announces", state["api_changes"])
@@ -62,6 +63,7 @@ def _runs(runs: Iterable[Mapping[str, Any]]) -> Iterable[dict[str, Any]]:
             "changed": run["rows_updated"],
             "unchanged": run["rows_unchanged"],
             "gone": run["rows_deleted"],
+            "drift": run["drift"],
         }
 
 
@@ -75,6 +77,23 @@ def _cursors(cursors: Iterable[Mapping[str, Any]]) -> Iterable[dict[str, Any]]:
             "oldest walk": _age(cursor["oldest_walk"]),
             "newest walk": _age(cursor["newest_walk"]),
         }
+
+
+def _waiting(waiting: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
+    """Nothing where nothing waits."""
+    if waiting["lists"]:
+        by = f"from {waiting['next_turn_at']} on, the last at {waiting['last_turn_at']}"
+        yield {
+            "what": "lists put off after a gap, a sweep or a rename",
+            "how many": waiting["lists"],
+            "read": by,
+        }
+    for what, count, when in (
+        ("notices of events, not yet followed", waiting["unread_notices"], "by the next run that may"),
+        ("lists that a narrowed run left out", waiting["lists_left_out"], "by the next run that may"),
+    ):
+        if count:
+            yield {"what": what, "how many": count, "read": when}
 
 
 def _problems(problems: Iterable[Mapping[str, Any]]) -> Iterable[dict[str, Any]]:

@@ -16,7 +16,7 @@ REFUSED_AT_ONCE = 10  # refused lists of one kind asked again in a run, until on
 _READ = "due = 0 AND refused IS NULL AND last_walked_at IS NOT NULL"
 _STEP = "SELECT name, parent_gid, workspace_gid"
 # The last digits of a gid spread the lists that wait over the time in which they may wait.
-_TURN = "CAST(substr(parent_gid, -3) AS INTEGER) / 1000.0"
+TURN = "CAST(substr(parent_gid, -3) AS INTEGER) / 1000.0"
 
 
 class Ages:
@@ -51,7 +51,7 @@ class Ages:
             step_named(name, parent_gid, workspace_gid, why)
             for name, parent_gid, workspace_gid, why in self._db.execute(
                 "SELECT name, parent_gid, workspace_gid, why FROM sync_checkpoints "
-                f"WHERE waiting_since IS NOT NULL AND due = 0 AND julianday(waiting_since) + {_TURN} * ? "
+                f"WHERE waiting_since IS NOT NULL AND due = 0 AND julianday(waiting_since) + {TURN} * ? "
                 "<= julianday('now')",
                 [within_s / 86400],
             )

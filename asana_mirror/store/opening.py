@@ -11,7 +11,15 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 from sqlite_utils import Database
 
-from asana_mirror.errors import CannotWrite, DiskFull, MirrorBusy, MirrorError, MirrorTooNew, NotAMirror
+from asana_mirror.errors import (
+    CannotWrite,
+    DiskFull,
+    MirrorBusy,
+    MirrorError,
+    MirrorTooNew,
+    NotAMirror,
+    WrongUsage,
+)
 from asana_mirror.schema_files import schema_folder
 
 APPLICATION_ID = 0x4153414D  # "ASAM", so that a mirror is told from any other SQLite file
@@ -92,6 +100,23 @@ def open_mirror(path: Path) -> Database:
         db = Database(connection)
         migrate(db)
         return db
+
+
+@contextmanager
+def looked_into(path: Path) -> Iterator[sqlite3.Connection]:
+    """Open for reading only. Raises NotAMirror, or WrongUsage for a mirror that must be upgraded first."""
+    check_mirror(path, must_exist=True)
+    with translated(path):
+        connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=_BUSY_TIMEOUT_S)
+        try:
+            (version,) = connection.execute("PRAGMA user_version").fetchone()
+            if version < len(steps()):
+                raise WrongUsage(
+                    f"{path} was made by an older asana-mirror.", hint=f"Run asana-mirror sync {path} first."
+                )
+            yield connection
+        finally:
+            connection.close()
 
 
 def migrate(db: Database) -> None:

@@ -14,9 +14,8 @@ from sqlite_utils import Database
 
 from asana_mirror.catalog import LISTINGS, RESOURCES, Links, Row, listings_of
 from asana_mirror.compare import LIVING, Here
-from asana_mirror.errors import WrongUsage
 from asana_mirror.store.absence import ALIVE
-from asana_mirror.store.opening import check_mirror, steps, translated
+from asana_mirror.store.opening import looked_into
 from asana_mirror.store.pages import gids_json
 from asana_mirror.store.purged import PurgedPeople
 from asana_mirror.store.rounds import FINISHED
@@ -35,18 +34,8 @@ DEEP = tuple(name for name, listing in LISTINGS.items() if listing.below == "tas
 @contextmanager
 def rows_of(path: Path) -> Iterator[Rows]:
     """Open a mirror for reading only. Raises NotAMirror, WrongUsage for one that must be upgraded first."""
-    check_mirror(path, must_exist=True)
-    with translated(path):
-        connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=30.0)
-        try:
-            (version,) = connection.execute("PRAGMA user_version").fetchone()
-            if version < len(steps()):
-                raise WrongUsage(
-                    f"{path} was made by an older asana-mirror.", hint=f"Run asana-mirror sync {path} first."
-                )
-            yield Rows(connection)
-        finally:
-            connection.close()
+    with looked_into(path) as connection:
+        yield Rows(connection)
 
 
 class Rows:

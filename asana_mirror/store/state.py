@@ -8,51 +8,77 @@ from typing import Any
 
 from asana_mirror.catalog import RESOURCES
 from asana_mirror.store.absence import ALIVE
-from asana_mirror.store.opening import check_mirror, translated
+from asana_mirror.store.ages import TURN
+from asana_mirror.store.opening import looked_into
 
 State = dict[str, Any]
 
 
-def read_state(path: Path, *, runs: int = 5) -> State:
-    """Runs, rows, cursors, what cannot be read, announced changes: plain dicts and lists, ready for JSON."""
-    check_mirror(path, must_exist=True)
-    with translated(path):
-        connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=30.0)
+def read_state(path: Path, *, runs: int = 5, within_s: float = 7 * 86400.0) -> State:
+    """Runs, rows, cursors, what waits, what cannot be read, announced changes: plain dicts and lists, ready for JSON.
+
+    `within_s` is the time in which lists that were put off have their turn.
+    """
+    with looked_into(path) as connection:
         connection.row_factory = sqlite3.Row
-        try:
-            return {
-                "mirror": str(path),
-                "bytes": path.stat().st_size,
-                "runs": _rows(connection, "SELECT * FROM sync_runs ORDER BY id DESC LIMIT ?", [runs]),
-                "tables": {name: _count(connection, name) for name in RESOURCES},
-                "cursors": _rows(
-                    connection,
-                    "SELECT name AS listing, count(*) AS listings, sum(due) AS still_due, "
-                    "sum(refused IS NOT NULL) AS refused, min(last_walked_at) AS oldest_walk, "
-                    "max(last_walked_at) AS newest_walk, sum(cursor IS NOT NULL) AS with_cursor "
-                    "FROM sync_checkpoints GROUP BY name ORDER BY min(rank), name",
-                ),
-                "problems": _rows(
-                    connection,
-                    "SELECT listing, resource, status, message, since, last_seen_at, times FROM sync_problems "
-                    "ORDER BY resource, listing",
-                ),
-                "undecoded": _rows(
-                    connection, "SELECT resource, gid, error, since, times FROM sync_undecoded ORDER BY since"
-                ),
-                "api_changes": _rows(
-                    connection,
-                    "SELECT header, name, info, affected, value, endpoint, first_seen_at, last_seen_at "
-                    "FROM sync_api_changes ORDER BY first_seen_at",
-                ),
-                "requests": _rows(
-                    connection,
-                    "SELECT endpoint, requests, refused, records, bytes FROM sync_requests "
-                    "WHERE run_id = (SELECT max(id) FROM sync_runs) ORDER BY requests DESC",
-                ),
-            }
-        finally:
-            connection.close()
+        return {
+            "mirror": str(path),
+            "bytes": path.stat().st_size,
+            "runs": _rows(connection, "SELECT * FROM sync_runs ORDER BY id DESC LIMIT ?", [runs]),
+            "tables": {name: _count(connection, name) for name in RESOURCES},
+            "cursors": _rows(
+                connection,
+                "SELECT name AS listing, count(*) AS listings, sum(due) AS still_due, "
+                "sum(refused IS NOT NULL) AS refused, min(last_walked_at) AS oldest_walk, "
+                "max(last_walked_at) AS newest_walk, sum(cursor IS NOT NULL) AS with_cursor "
+                "FROM sync_checkpoints GROUP BY name ORDER BY min(rank), name",
+            ),
+            "waiting": _waiting(connection, within_s),
+            "problems": _rows(
+                connection,
+                "SELECT listing, resource, status, message, since, last_seen_at, times FROM sync_problems "
+                "ORDER BY resource, listing",
+            ),
+            "undecoded": _rows(
+                connection, "SELECT resource, gid, error, since, times FROM sync_undecoded ORDER BY since"
+            ),
+            "api_changes": _rows(
+                connection,
+                "SELECT header, name, info, affected, value, endpoint, first_seen_at, last_seen_at "
+                "FROM sync_api_changes ORDER BY first_seen_at",
+            ),
+            "requests": _rows(
+                connection,
+                "SELECT endpoint, requests, refused, records, bytes FROM sync_requests "
+                "WHERE run_id = (SELECT max(id) FROM sync_runs) ORDER BY requests DESC",
+            ),
+        }
+
+
+def _waiting(connection: sqlite3.Connection, within_s: float) -> State:
+    """What is known to be read later: lists put off, of which each has its turn, and what events told."""
+    turn = f"julianday(waiting_since) + {TURN} * ?1"
+    (lists, since, next_turn, last_turn) = connection.execute(
+        f"SELECT count(*), min(waiting_since), {_moment(f'min({turn})')}, {_moment(f'max({turn})')} "
+        "FROM sync_checkpoints WHERE waiting_since IS NOT NULL",
+        [within_s / 86400],
+    ).fetchone()
+    (unread,) = connection.execute("SELECT count(*) FROM sync_inbox").fetchone()
+    (left_out,) = connection.execute(
+        "SELECT count(*) FROM sync_checkpoints WHERE round = 0 AND due = 1"
+    ).fetchone()
+    return {
+        "lists": lists,
+        "since": since,
+        "next_turn_at": next_turn,
+        "last_turn_at": last_turn,
+        "unread_notices": unread,
+        "lists_left_out": left_out,
+    }
+
+
+def _moment(julian_day: str) -> str:
+    return f"strftime('%Y-%m-%dT%H:%M:%fZ', {julian_day})"
 
 
 def _rows(connection: sqlite3.Connection, sql: str, parameters: list[Any] | None = None) -> list[State]:
