@@ -41,6 +41,7 @@ from .reads import (
 )
 from .search import search
 from .sharing import membership, memberships
+from .task_counts import task_counts
 from .writes import WRITES
 
 READS: tuple[tuple[str, Reader, str | None], ...] = (
@@ -77,6 +78,7 @@ READS: tuple[tuple[str, Reader, str | None], ...] = (
     ("/projects", projects, "projects:read"),
     ("/workspaces/{}/tasks/search", search, "tasks:read"),
     ("/projects/{}", single("project"), "projects:read"),
+    ("/projects/{}/task_counts", task_counts, "projects:read"),
     ("/projects/{}/sections", listed("section", own("project", "sections")), None),
     ("/projects/{}/tasks", project_tasks, "tasks:read"),
     (

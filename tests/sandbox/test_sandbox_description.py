@@ -33,6 +33,7 @@ RESPONSES = {
     "attachment": "AttachmentResponse",
     "user_task_list": "UserTaskListResponse",
     "event": "EventResponse",
+    "task_count": "TaskCountResponse",
 }
 VALUES = {  # these stand on a value of a custom field, not on its definition
     *("date_value", "enum_value", "multi_enum_values", "number_value", "text_value", "display_value"),

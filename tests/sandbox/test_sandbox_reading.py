@@ -392,3 +392,20 @@ def test_a_world_has_the_awkward_things(quiet_world: Any) -> None:
 def test_null_bytes_never_come(quiet_world: Any) -> None:
     for resource in ("tasks", "stories", "users"):
         assert not any("\x00" in str(record) for record in quiet_world.iter_records(resource))
+
+
+def test_task_counts_come_only_when_asked_for_and_count_the_living(front: Any) -> None:
+    world = front.world
+    project = biggest_project(world)
+    path = f"/projects/{project}/task_counts"
+    order = world.project_order(project)
+    done = sum(bool(world.records[gid].get("completed")) for gid in order)
+
+    assert front.data(path) == {}
+    assert front.data(path, opt_fields="num_tasks") == {"num_tasks": len(order)}
+    names = "num_tasks,num_completed_tasks,num_incomplete_tasks"
+    counted = front.data(path, opt_fields=names)
+    assert counted == dict(zip(names.split(","), (len(order), done, len(order) - done), strict=True))
+    front.write("DELETE", f"/tasks/{order[0]}")
+    assert front.data(path, opt_fields="num_tasks") == {"num_tasks": len(order) - 1}
+    assert front.get("/projects/123/task_counts").status_code == 404
