@@ -6,9 +6,9 @@ A walk opens every list below a record. A run that follows changes opens those f
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import replace
 
 from asana_mirror.catalog import LISTINGS, RESOURCES, Resource, Row, listings_below
+from asana_mirror.persons import Persons
 from asana_mirror.plan import (
     AGE,
     MOVED,
@@ -18,17 +18,14 @@ from asana_mirror.plan import (
     WALKS,
     News,
     columns_that_differ,
-    pages,
     reason_below,
     steps_below,
     wanted,
 )
 from asana_mirror.store import Mirror, Run, Written
 from asana_mirror.store.shown import SHOWN
-from asana_mirror.times import earlier
 from asana_mirror.words import Batch, Scope, Step, Wish, step_named
 
-OVERLAP_S = 120.0  # by which a list of what was modified reaches back before the last one
 Ask = Callable[..., int]
 
 
@@ -42,15 +39,13 @@ class Consequences:
             set()
         )  # (resource, gid) of everything that events told of in this run
         self.told_of_stories: set[str] = set()  # tasks on whose stories events told something
-        self.whole_lists_before = ""  # lists not read as a whole since then are
-        self.partly_read: dict[Step, tuple[int, int]] = {}  # a person's tasks → how many, how many unheard of
+        self.persons = Persons(mirror)
         self.drift = 0
         self.missed_by_events: set[tuple[str, str]] = set()
         self._mirror = mirror
         self._run = run
         self._scope = scope
         self._ask_for = ask_for
-        self._by_assignee: dict[tuple[str, str], tuple[int, int]] | None = None
 
     @property
     def walks(self) -> bool:
@@ -177,23 +172,10 @@ class Consequences:
             if not wanted(below.listing, self._scope):
                 self._mirror.rounds.leave_for_later([step_below], self._run)
             elif below.listing.name == "assigned_tasks":
-                self._ask_for([self._tasks_of(step_below)])
+                self._ask_for([self.persons.tasks_of(step_below)])
             else:
                 # A sweep meets a task once for each of its projects; what calls for a list otherwise is news.
                 self._ask_for([step_below], again=not below.listing.each_run and why not in THOROUGH)
-
-    def _tasks_of(self, step: Step) -> Step:
-        """A person's tasks: all of them, or where that takes several requests those modified lately."""
-        if self._by_assignee is None:
-            self._by_assignee = self._mirror.unheard.by_assignee()
-        standing, unheard = self._by_assignee.get((step.parent_gid or "", step.workspace_gid or ""), (0, 0))
-        cursor = self._mirror.rounds.cursor(step)
-        is_old = self._mirror.rounds.swept_at(step) <= self.whole_lists_before
-        if cursor is None or is_old or pages(standing) == 1:
-            return step
-        if unheard:
-            self.partly_read[step] = (standing, unheard)
-        return replace(step, since=earlier(cursor, OVERLAP_S))
 
     def wish_for(self, tasks: Iterable[str], *, anew: bool = False) -> None:
         """Let tasks be read by themselves."""
@@ -247,12 +229,9 @@ class Consequences:
     def _close_the_empty(self, resource: Resource, rows: dict[str, Row]) -> None:
         columns = resource.column_names()
         for listing in listings_below(resource.name):
-            if listing.when and rows:
-                empty = [
-                    gid
-                    for gid, row in rows.items()
-                    if not listing.when(dict(zip(columns, row, strict=False)))
-                ]
+            if listing.unless_zero and rows:
+                place = columns.index(listing.unless_zero)
+                empty = [gid for gid, row in rows.items() if row[place] == 0]
                 self._mirror.absence.close_empty(listing, empty, self._run.round)
 
     def _count_drift(self, resource: Resource, written: Written, step: Step | None) -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
-from asana_mirror.catalog import LISTINGS
+from asana_mirror.catalog import LISTINGS, listings_of
 from asana_mirror.plan import wanted, way_to_read
 from asana_mirror.reading import Reading
 from asana_mirror.singly import Singly
@@ -40,6 +40,44 @@ class Group:
         return earlier(first, OVERLAP_S)
 
 
+def wishes_to_read(mirror: Mirror, scope: Scope, projects: Collection[str] | None) -> list[Wish]:
+    """What may be read in a run of this scope; the rest stays for a wider one."""
+    return [
+        wish
+        for wish in mirror.inbox.to_read(projects)
+        if any(wanted(listing, scope) for listing in listings_of(wish.resource))
+    ]
+
+
+def grouped(wishes: Iterable[Wish], places: Places) -> dict[Place, Group]:
+    """Wishes by the list in which their records stand, where one is known."""
+    groups: dict[Place, Group] = {}
+    for wish in wishes:
+        place = places.of(wish)
+        if place is not None:
+            groups.setdefault(place, Group()).wishes.append(wish)
+    return groups
+
+
+def list_instead(place: Place, group: Group, places: Places, projects: Collection[str] | None) -> Step | None:
+    """The list that is cheaper to read than the records of a group one by one, if there is one."""
+    name, parent_gid = place
+    in_project = name == "project_tasks"
+    if in_project and projects is not None and parent_gid not in projects:
+        return None  # a list of what the run leaves alone
+    way = way_to_read(
+        len(group.wishes),
+        moved=group.moved if in_project else 0,
+        standing=places.standing(name, parent_gid) + sum(wish.placed for wish in group.wishes),
+        whole=group.placed or name == "task_stories",
+    )
+    if way == "listing":
+        return Step(LISTINGS[name], parent_gid, why="event")
+    if way == "modified":
+        return Step(LISTINGS["modified_tasks"], parent_gid, why="event", since=group.since)
+    return None
+
+
 class Errands:
     """Works off the inbox."""
 
@@ -70,37 +108,17 @@ class Errands:
         self._planned.update((wish.resource, wish.gid) for wish in new)
         told = self._reading.consequences
         told.told.update((wish.resource, wish.gid) for wish in new)
-        groups: dict[Place, Group] = {}
         with self._mirror.atomic():
-            for wish in new:
-                place = self._places.of(wish)
-                if place is not None:
-                    groups.setdefault(place, Group()).wishes.append(wish)
-                    if place[0] == "task_stories":
-                        told.told_of_stories.add(place[1])
-            return sum(self._decide(place, group) for place, group in groups.items()) > 0
+            groups = grouped(new, self._places)
+            told.told_of_stories.update(gid for name, gid in groups if name == "task_stories")
+            steps = (self._list_instead(place, group) for place, group in groups.items())
+            return self._reading.ask_for(filter(None, list(steps)), again=True) > 0
 
-    def _decide(self, place: Place, group: Group) -> int:
-        name, parent_gid = place
-        listing = LISTINGS[name]
-        in_project = name == "project_tasks"
-        if in_project and self._projects is not None and parent_gid not in self._projects:
-            return 0  # a list of what this run leaves alone
-        state = self._mirror.rounds.state_of(Step(listing, parent_gid))
+    def _list_instead(self, place: Place, group: Group) -> Step | None:
+        state = self._mirror.rounds.state_of(Step(LISTINGS[place[0]], place[1]))
         if state and state.due and state.round == self._run.round:
-            return 0  # it will be read anyway
-        way = way_to_read(
-            len(group.wishes),
-            moved=group.moved if in_project else 0,
-            standing=self._places.standing(name, parent_gid) + sum(wish.placed for wish in group.wishes),
-            whole=group.placed or name == "task_stories",
-        )
-        if way == "listing":
-            return self._reading.ask_for([Step(listing, parent_gid, why="event")], again=True)
-        if way == "modified":
-            modified = Step(LISTINGS["modified_tasks"], parent_gid, why="event", since=group.since)
-            return self._reading.ask_for([modified], again=True)
-        return 0
+            return None  # it will be read anyway
+        return list_instead(place, group, self._places, self._projects)
 
     async def run(self) -> bool:
         """Read by themselves what is left; returns whether anything was."""
@@ -126,13 +144,4 @@ class Errands:
         return any((wish.resource, wish.gid) not in self._tried for wish in self._wishes())
 
     def _wishes(self) -> list[Wish]:
-        """What may be read in this run; the rest stays for a wider one."""
-        return [
-            wish
-            for wish in self._mirror.inbox.to_read(self._projects)
-            if any(
-                wanted(listing, self._scope)
-                for listing in LISTINGS.values()
-                if listing.resource == wish.resource
-            )
-        ]
+        return wishes_to_read(self._mirror, self._scope, self._projects)

@@ -60,7 +60,7 @@ def steps_below(
     for listing in opened:
         if listing.below == "actors" and workspace_gid is None:
             continue
-        if listing.when is None or listing.when(columns):
+        if listing.unless_zero is None or columns[listing.unless_zero] != 0:
             yield Step(listing, gid, workspace_gid)
 
 

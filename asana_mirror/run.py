@@ -21,7 +21,7 @@ from asana_mirror.errors import AsanaUnreachable, TooManyMissing
 from asana_mirror.listening import Listening
 from asana_mirror.plan import WALKS, too_many
 from asana_mirror.reading import Reading
-from asana_mirror.review import Review
+from asana_mirror.review import Due, Review
 from asana_mirror.singly import Singly
 from asana_mirror.store import Mirror, Run, check_mirror, hold
 from asana_mirror.store.opening import sqlite_translated
@@ -156,7 +156,8 @@ class Work:
         self._listening = Listening(asana, mirror, run, scope, self.reading, stop, projects)
         self._errands = Errands(mirror, run, scope, self.reading, self._singly, stop, projects)
         self._doubts = Doubts(mirror, run, scope, self.reading, self._singly, stop)
-        self._review = Review(mirror, run, scope, self.reading, projects)
+        self._review = Review(mirror, scope, self.reading.consequences.persons, projects)
+        self._has_looked_closely = False
 
     def _projects_named(self) -> set[str] | None:
         """The projects to which the run is narrowed, as far as the mirror knows them; None: it is not."""
@@ -176,15 +177,19 @@ class Work:
         if self._run.mode != "first" and not self._run.resumed and self._listening.is_wanted():
             await self._listening.listen()
         if not self._walks:
-            self.reading.consequences.whole_lists_before = utc_before(self._options.max_age_s)
-            with self._mirror.atomic():
-                self._review.ask(self._options.max_age_s, self._options.sweep_every_s)
-        with self._mirror.atomic():
-            self._review.ask_for_strays(every=self._walks)
+            self.reading.consequences.persons.whole_lists_before = utc_before(self._options.max_age_s)
+            self._ask(self._review.due(self._options.max_age_s, self._options.sweep_every_s))
+        if self._run.mode != "first":
+            self._ask(Due(tasks=self._review.strays(self._run.id, every=self._walks)))
         await self._open_the_door(workspaces)
         if not self._walks:
             self._errands.plan()
         self.reading.pauses_at = self._listening.grows_old
+
+    def _ask(self, due: Due) -> None:
+        with self._mirror.atomic():
+            self.reading.ask_for(due.lists, again=True)
+            self.reading.consequences.wish_for(due.tasks)
 
     async def _open_the_door(self, workspaces: list[Answer[Page]]) -> None:
         """What leads to everything else: the workspaces, or the places to which the run is narrowed."""
@@ -234,9 +239,18 @@ class Work:
         return bool(found)
 
     def _looks_closely(self) -> bool:
-        """What was read now stands in the queue as well; a walk has seen it anyway."""
+        """Once: what was read now stands in the queue as well; a walk has seen it anyway."""
+        if self._walks or self._run.mode == "repair" or self._has_looked_closely:
+            return False
+        tally = self.reading.tally
+        quiet = not self.reading.consequences.told and not tally.inserted and not tally.updated
+        if not self._review.is_time_for_a_close_look(quiet=quiet):
+            return False
+        self._has_looked_closely = True
         with self._mirror.atomic():
-            return not self._walks and self._run.mode != "repair" and self._review.look_closely()
+            self._ask(self._review.close_look())
+            self._mirror.streams.look_closely(now=utc_now())
+        return True
 
 
 def check_stopped(stop: Stop, reading: Reading) -> None:

@@ -21,6 +21,7 @@ FLOORS = [
         "contact",
         "group_commit",
         "consequences",
+        "persons",
         "reading",
         "singly",
         "listening",

@@ -98,7 +98,7 @@ class Listing:
     rank: int  # what people look at first is read first
     stands: str | tuple[str, str] | None = None
     fills: tuple[tuple[str, str], ...] = ()
-    when: Callable[[Mapping[str, Any]], bool] | None = None
+    unless_zero: str | None = None  # the parent's column that counts its records: no request where it says 0
     position: str | None = None  # the column, of the resource or of the link table, that keeps the order
     events: bool = False  # what changes in it is told by the parent's event stream
     split: str | None = None  # the listings that together give the same, where this one is too long

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from asana_mirror.catalog.link_rows import (
     VALUE_COLUMNS,
     custom_field_values,
@@ -227,11 +224,6 @@ ATTACHMENTS = Resource(
 RESOURCES = (TASKS, STORIES, ATTACHMENTS)
 
 
-def may_have_subtasks(task: Mapping[str, Any]) -> bool:
-    """Worth a request unless Asana said that there are none."""
-    return task["num_subtasks"] is None or task["num_subtasks"] > 0
-
-
 LISTINGS = (
     Listing(
         "project_tasks",
@@ -289,7 +281,7 @@ LISTINGS = (
         rank=6,
         stands="parent_gid",
         fills=(("parent_gid", "{gid}"),),
-        when=may_have_subtasks,
+        unless_zero="num_subtasks",
     ),
     Listing(
         "task_stories",

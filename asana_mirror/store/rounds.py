@@ -52,39 +52,38 @@ class Rounds:
 
     def begin(self, scope: Scope, *, full: bool = False, now: str, holder: str, version: str) -> Run:
         """Record a new run: it goes on with an unfinished walk of the same scope, or begins a round."""
-        wanted = orjson.dumps(asdict(scope)).decode()
-        last = self._db.execute(
-            "SELECT round, mode, outcome FROM sync_runs WHERE scope = ? ORDER BY id DESC LIMIT 1", [wanted]
-        ).fetchone()
+        round_number, mode, resumed = self.upcoming(scope, full=full)
         self._db.execute(
             "UPDATE sync_runs SET outcome = 'killed', ended_at = ? WHERE ended_at IS NULL", [now]
         )
-        (highest,) = self._db.execute("SELECT coalesce(max(round), 0) FROM sync_runs").fetchone()
-        resumed = (
-            last is not None
-            and last[1] in WALKS
-            and last[2] not in FINISHED
-            and not self._came_between(last[0])
-        )
         if resumed:
-            round_number, mode = last[0], last[1]
             # What was refused then may be allowed by now; to ask costs one request each.
             self._db.execute(
                 "UPDATE sync_checkpoints SET due = 1, refused = NULL, offset = NULL, records = 0, restarts = 0 "
                 "WHERE round = ? AND refused IS NOT NULL",
                 [round_number],
             )
-        else:
-            round_number = highest + 1
-            mode = "first" if not highest else "full" if full or not self._was_walked(scope) else "changes"
         if scope.is_whole:
             self._take_over(round_number, also_due=mode != "full")
         cursor = self._db.execute(
             "INSERT INTO sync_runs (round, mode, scope, started_at, holder, version) VALUES (?, ?, ?, ?, ?, ?)",
-            [round_number, mode, wanted, now, holder, version],
+            [round_number, mode, orjson.dumps(asdict(scope)).decode(), now, holder, version],
         )
         leaves_rest = bool(scope.only or scope.skip) and self._was_walked_with_all_kinds()
         return Run(int(cursor.lastrowid or 0), round_number, mode, resumed, now, leaves_rest)
+
+    def upcoming(self, scope: Scope, *, full: bool) -> tuple[int, str, bool]:
+        """(round, mode, whether it goes on with an unfinished walk) of the run that would begin now."""
+        last = self._db.execute(
+            "SELECT round, mode, outcome FROM sync_runs WHERE scope = ? ORDER BY id DESC LIMIT 1",
+            [orjson.dumps(asdict(scope)).decode()],
+        ).fetchone()
+        unfinished = last is not None and last[1] in WALKS and last[2] not in FINISHED
+        if unfinished and not self._came_between(last[0]):
+            return last[0], last[1], True
+        (highest,) = self._db.execute("SELECT coalesce(max(round), 0) FROM sync_runs").fetchone()
+        mode = "first" if not highest else "full" if full or not self._was_walked(scope) else "changes"
+        return highest + 1, mode, False
 
     def _came_between(self, round_number: int) -> bool:
         """Whether a later run left out kinds of things, and took lists over whose records it then did not follow."""
