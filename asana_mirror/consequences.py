@@ -11,7 +11,6 @@ from asana_mirror.catalog import LISTINGS, RESOURCES, Resource, Row, listings_be
 from asana_mirror.persons import Persons
 from asana_mirror.plan import (
     AGE,
-    MOVED,
     RENAMED,
     SWEEP,
     THOROUGH,
@@ -153,10 +152,11 @@ class Consequences:
             self._look_above(rows, written, changes, step)
             moved = {gid for gid, columns in changes.items() if "modified_at" in columns}
             if thorough:
-                self._put_off("task_stories", rows.keys() - born - moved, thorough, now)
-                self._ask_for(self._mirror.ages.waiting_below("task_attachments", rows.keys() - born))
-            else:  # a stream would have told of an attachment, unless that event was lost
-                self._put_off("task_attachments", moved - unheard, MOVED, now)
+                self._put_off_stories(rows.keys() - born - moved, thorough, now)
+                # A stream would have told of an attachment, unless that event was lost.
+                self._ask_for(
+                    self._mirror.ages.older_than_tasks("task_attachments", rows.keys() - born, thorough)
+                )
         if resource.name == "stories" and step is None:
             self._wish_for_their_tasks(rows, born)
 
@@ -210,14 +210,13 @@ class Consequences:
         ]
         if renamed:
             self.wish_for(self._mirror.shown.in_values(resource, renamed))
-            self._put_off("task_stories", self._mirror.shown.in_stories(resource, renamed), RENAMED, now)
+            self._put_off_stories(self._mirror.shown.in_stories(resource, renamed), RENAMED, now)
 
-    def _put_off(self, name: str, gids: Iterable[str], why: str, now: str) -> None:
-        """Nothing says that these lists changed; an edited comment shows in nothing else, so their turn will come."""
+    def _put_off_stories(self, gids: Iterable[str], why: str, now: str) -> None:
+        """Nothing says that their stories changed; an edited comment shows in nothing else, so their turn will come."""
+        listing = LISTINGS["task_stories"]
         self._mirror.ages.put_off(
-            (Step(LISTINGS[name], gid, why=why) for gid in gids),
-            now=now,
-            unless_read_since=self._run.started_at,
+            (Step(listing, gid, why=why) for gid in gids), now=now, unless_read_since=self._run.started_at
         )
 
     def _wish_for_their_tasks(self, rows: dict[str, Row], born: set[str]) -> None:

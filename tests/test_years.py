@@ -18,7 +18,13 @@ from unittest.mock import patch
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
-from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 from hypothesis.strategies import booleans, integers, sampled_from
 from lag import equal_but_for_lag, tasks_without_a_stream
 from truth import differences, unsound
@@ -224,7 +230,11 @@ def minutes_pass(both: Mirrored) -> None:
     if both.path.exists():
         import sqlite3
 
-        with contextlib.closing(sqlite3.connect(both.path)) as db, db, contextlib.suppress(sqlite3.OperationalError):
+        with (
+            contextlib.closing(sqlite3.connect(both.path)) as db,
+            db,
+            contextlib.suppress(sqlite3.OperationalError),
+        ):
             db.execute("UPDATE sync_checkpoints SET last_walked_at = '' WHERE listing = 'unheard'")
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from sqlite_utils import Database
 
 from asana_mirror.catalog import LISTINGS, fingerprint
-from asana_mirror.plan import AGE, SWEEP
+from asana_mirror.plan import AGE
 from asana_mirror.store.pages import gids_json
 from asana_mirror.times import utc_before
 from asana_mirror.words import Step, step_named
@@ -57,12 +57,12 @@ class Ages:
             )
         ]
 
-    def waiting_below(self, name: str, gids: Iterable[str]) -> list[Step]:
-        """Lists of a kind that were put off, whose turn has come because all that stands there is looked at."""
+    def older_than_tasks(self, name: str, gids: Iterable[str], why: str) -> list[Step]:
+        """Lists below tasks that were modified since these were read, by Asana's clock."""
         return self._steps(
-            f"{_STEP} FROM sync_checkpoints WHERE waiting_since IS NOT NULL AND name = ? "
-            "AND parent_gid IN (SELECT value FROM json_each(?))",
-            SWEEP,
+            "SELECT c.name, c.parent_gid, c.workspace_gid FROM sync_checkpoints AS c JOIN tasks ON gid = c.parent_gid "
+            "WHERE c.name = ? AND c.parent_gid IN (SELECT value FROM json_each(?)) AND cursor < modified_at",
+            why,
             name,
             gids_json(gids),
         )
