@@ -52,9 +52,9 @@ class Doubts:
             self._wish_for_the_bereaved()
 
     def _doubtful(self, resource: str) -> dict[str, bool]:
-        """Who is to be asked for, and whether an event explains it."""
+        """Who is to be asked for, and whether an event explains it. What can stand nowhere else goes with its place."""
         absence, round_number = self._mirror.absence, self._run.round
-        standing = absence.standing_on_missing(resource, round_number)
+        standing = {} if resource in _ONE_PLACE else absence.standing_on_missing(resource, round_number)
         if resource == "tasks" and standing:
             self._let_go_with_parents(set(standing))
             standing = absence.standing_on_missing(resource, round_number)

@@ -136,7 +136,7 @@ class Errands:
                     self._mirror.absence.condemn(
                         wish.resource, wish.gid, reason, self._run.round, explained=wish.deleted
                     )
-                    self._mirror.inbox.fulfil(wish.resource, [wish.gid])
+                    self._mirror.inbox.fulfil(wish.resource, [wish.gid], anew=True)
         return True
 
     def are_left(self) -> bool:

@@ -74,6 +74,7 @@ class Singly:
         def keep() -> None:
             self._reading.write_batch(entry, batch, None, utc_now())
             self._mirror.ledger.solve_problem(path)
+            self._mirror.inbox.fulfil(resource, [gid], anew=anew)
             if isinstance(dependents, list):  # they named it until it went, and name it again
                 gids = [str(one["gid"]) for one in dependents if isinstance(one, dict) and one.get("gid")]
                 self._reading.consequences.wish_for(self._rows.living("tasks", gids))

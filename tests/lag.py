@@ -33,7 +33,7 @@ class Lag:
         """`untold` are further tasks whose comments may have changed while no stream told of it."""
         self._world = both.world
         self._untold = {*untold, *tasks_without_a_stream(both)}
-        waiting = "SELECT parent_gid FROM sync_checkpoints WHERE waiting_since IS NOT NULL"
+        waiting = "SELECT parent_gid FROM sync_checkpoints WHERE waiting_since IS NOT NULL AND name = 'task_stories'"
         self._waiting = {row[0] for row in rows(both.path, waiting)}
 
     def __call__(self, table: str, key: Any, column: str) -> bool:

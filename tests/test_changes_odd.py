@@ -8,7 +8,7 @@ from typing import Any
 from second_runs import both as both
 from second_runs import equal, task_with
 from truth import differences
-from worlds import Mirrored, Rewriter, mirror
+from worlds import Mirrored, Rewriter, mirror, mirrored
 
 from asana_mirror.sandbox import Limits, create_app, generate
 
@@ -74,3 +74,60 @@ def test_a_comment_whose_event_does_not_name_its_task_brings_the_task_along(both
     mirror(both.world, both.path, Rewriter(both.app, forget_parents))
 
     assert equal(both)
+
+
+# -- many at once -------------------------------------------------------------------------------------
+
+
+def test_what_stood_on_deleted_tasks_is_not_asked_for_one_by_one(both: Mirrored) -> None:
+    tasks = [record["gid"] for record in both.world.iter_records("tasks") if in_a_project(record)][:40]
+    for gid in tasks:
+        if both.world.alive(gid):
+            both.write("DELETE", f"/tasks/{gid}")
+    both.app.stats.reset()
+
+    both.sync(max_deletes=1000)
+
+    assert equal(both)
+    assert (
+        both.app.stats.count(template="/stories/{}") == both.app.stats.count(template="/attachments/{}") == 0
+    )
+
+
+def test_tasks_of_a_deleted_tag_are_read_as_lists_of_their_projects(tmp_path: Path) -> None:
+    world = generate(23, 150, projects=2, tags=1)
+    both = mirrored(tmp_path, world)
+    (tag,) = world.inside["tag", world.workspaces[0]]
+    tasks = [record["gid"] for record in world.iter_records("tasks") if in_a_project(record)][:60]
+    for gid in tasks:
+        both.write("POST", f"/tasks/{gid}/addTag", tag=tag)
+    both.sync()
+    both.write("DELETE", f"/tags/{tag}")
+    both.app.stats.reset()
+
+    both.sync()
+
+    assert equal(both)
+    assert both.app.stats.count(template="/tasks/{}") < 20
+
+
+def test_a_task_that_came_back_is_tied_again_though_other_lists_show_it_as_well(both: Mirrored) -> None:
+    world = both.world
+    on = task_with(world, lambda r: in_a_project(r) and r["assignee"])["gid"]
+    task = task_with(world, lambda r: in_a_project(r) and r["gid"] != on)["gid"]
+    both.write("POST", f"/tasks/{on}/addTag", tag=world.inside["tag", world.workspaces[0]][0])
+    both.write("POST", f"/tasks/{task}/addDependencies", dependencies=[on])
+    both.sync()
+    both.write("DELETE", f"/tasks/{on}")
+    both.sync()
+    world.lose_events(1.0)
+    world.undelete(on)
+    world.lose_events(0.0)
+
+    both.sync()
+
+    elsewhere = (
+        "display_value",
+        "reference_gids",
+    )  # what values say of a record is as of their owner's reading
+    assert differences(world, both.path, besides=lambda *where: where[2] in elsewhere) == []

@@ -179,7 +179,10 @@ class Absence:
         )
 
     def standing_on_missing(self, resource: str, round_number: int) -> dict[str, bool]:
-        """Living records whose parent, or one of whose places, is missing → whether an event explains that."""
+        """Living records whose parent, or one of whose places, is missing → whether an event explains that.
+
+        Without tasks that have a place in a project left: they only link to what is missing.
+        """
         found: dict[str, bool] = {}
         for listing in listings_of(resource):
             below = listing.below or ""
@@ -201,8 +204,20 @@ class Absence:
                         resource,
                         explained,
                     )
+                    if isinstance(listing.stands, tuple):
+                        gids -= self._in_living_projects(gids, round_number)
                     found.update(dict.fromkeys(gids, bool(explained)))
         return found
+
+    def _in_living_projects(self, gids: Iterable[str], round_number: int) -> set[str]:
+        """Which of these tasks stand in a project that lives on: its list shows them, and what else became of them."""
+        return self._gids(
+            "SELECT task_gid FROM task_projects WHERE task_gid IN (SELECT value FROM json_each(?)) AND project_gid IN "
+            f"(SELECT gid FROM projects WHERE {ALIVE} AND gid NOT IN "
+            "(SELECT gid FROM sync_missing WHERE round = ? AND resource = 'projects'))",
+            gids_json(gids),
+            round_number,
+        )
 
     def only_below(self, gids: Iterable[str]) -> set[str]:
         """Which of these tasks stand on their parent alone: in no project, with no assignee, without a tag."""
@@ -224,12 +239,20 @@ class Absence:
 
     def linked_to_missing(self, round_number: int) -> dict[str, set[str]]:
         """Resource → living records that still link to something missing."""
-        found: dict[str, set[str]] = {}
+        found: dict[str, set[str]] = {"tasks": set()}
+        missing = self._gids(
+            f"SELECT DISTINCT resource FROM sync_missing WHERE round = ? AND reason != '{IN_DOUBT}'",
+            round_number,
+        )
+        if not missing:
+            return found
         for owner, table, owner_column, column, other in _link_keys(self._db):
+            if other not in missing:
+                continue
             gids = self._gids(
                 f"SELECT DISTINCT {owner_column} FROM {table} WHERE {column} IN (SELECT gid FROM sync_missing "
-                f"WHERE round = ? AND resource = ? AND reason != '{IN_DOUBT}') AND {owner_column} IN "
-                f"(SELECT gid FROM {owner} WHERE {ALIVE}) AND {owner_column} NOT IN "
+                f"WHERE round = ?1 AND resource = ?2 AND reason != '{IN_DOUBT}') AND EXISTS "
+                f"(SELECT 1 FROM {owner} WHERE gid = {owner_column} AND {ALIVE}) AND {owner_column} NOT IN "
                 "(SELECT gid FROM sync_missing WHERE round = ?1 AND resource = ?3)",
                 round_number,
                 other,
@@ -238,8 +261,10 @@ class Absence:
             found.setdefault(owner, set()).update(gids)
         found["tasks"] |= self._gids(
             "SELECT DISTINCT task_gid FROM task_custom_fields, json_each(reference_gids) AS other "
-            f"JOIN sync_missing AS missing ON missing.gid = other.value AND reason != '{IN_DOUBT}' AND round = ?1 "
-            f"WHERE reference_gids IS NOT NULL AND task_gid IN (SELECT gid FROM tasks WHERE {ALIVE}) "
+            "WHERE custom_field_gid IN "
+            "(SELECT gid FROM custom_fields WHERE resource_subtype = 'reference' OR type = 'reference') "
+            f"AND other.value IN (SELECT gid FROM sync_missing WHERE round = ?1 AND reason != '{IN_DOUBT}') "
+            f"AND EXISTS (SELECT 1 FROM tasks WHERE gid = task_gid AND {ALIVE}) "
             "AND task_gid NOT IN (SELECT gid FROM sync_missing WHERE round = ?1 AND resource = 'tasks')",
             round_number,
         )

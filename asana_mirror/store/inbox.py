@@ -75,12 +75,13 @@ class Inbox:
             Wish(*row[:2], *map(bool, row[2:7]), *row[7:]) for row in self._db.execute(sql, list(parameters))
         ]
 
-    def fulfil(self, resource: str, gids: Iterable[str]) -> None:
-        """These were read, and live."""
+    def fulfil(self, resource: str, gids: Iterable[str], *, anew: bool = False) -> None:
+        """These were read; what is to be tied anew is done only where it was read for that (`anew`), or is gone."""
         if self.is_empty():
             return
         self._db.conn.executemany(
-            "DELETE FROM sync_inbox WHERE resource = ? AND gid = ?", [(resource, gid) for gid in gids]
+            "DELETE FROM sync_inbox WHERE resource = ? AND gid = ? AND anew <= ?",
+            [(resource, gid, anew) for gid in gids],
         )
 
     def settle(self, resource: str, parent_gid: str) -> None:
