@@ -52,7 +52,7 @@ class Listening:
 
     async def listen(self, quiet_since: str | None = None) -> None:
         """Read on in all streams that were not heard since a moment; without one, in all of them."""
-        streams = self._mirror.streams.quiet_since(quiet_since or utc_now(), self._projects)
+        streams = self._mirror.streams.quiet_since(quiet_since, self._projects)
         self._reading.progress.asked["events"] += len(streams)
         async with asyncio.TaskGroup() as ears:
             for project_gid, token in streams:

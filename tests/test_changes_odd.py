@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
 from second_runs import both as both
 from second_runs import equal, task_with
 from truth import differences
-from worlds import Mirrored, Rewriter, mirror, mirrored
+from worlds import Mirrored, Rewriter, mirror, mirrored, rows
 
+from asana_mirror import times
 from asana_mirror.sandbox import Limits, create_app, generate
 
 
 def in_a_project(record: dict[str, Any]) -> bool:
     return bool(record["memberships"])
+
+
+def only_in_a_project(record: dict[str, Any]) -> bool:
+    return in_a_project(record) and not record["assignee"] and not record["tags"]
 
 
 # -- lost events --------------------------------------------------------------------------------------
@@ -64,7 +71,7 @@ def test_a_sweep_goes_below_a_task_whose_subtasks_were_read_for_another_reason(t
 
 
 def test_a_comment_whose_event_does_not_name_its_task_brings_the_task_along(both: Mirrored) -> None:
-    task = task_with(both.world, lambda r: in_a_project(r) and not r["assignee"] and not r["tags"])
+    task = task_with(both.world, only_in_a_project)
     both.write("POST", f"/tasks/{task['gid']}/stories", text="New")
 
     def forget_parents(path: str, envelope: dict[str, Any]) -> None:
@@ -131,3 +138,29 @@ def test_a_task_that_came_back_is_tied_again_though_other_lists_show_it_as_well(
         "reference_gids",
     )  # what values say of a record is as of their owner's reading
     assert differences(world, both.path, besides=lambda *where: where[2] in elsewhere) == []
+
+
+# -- a clock that is wrong ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("days", [-2, 2, 400])
+def test_runs_find_what_changed_though_this_machines_clock_was_wrong(
+    both: Mirrored, monkeypatch: pytest.MonkeyPatch, days: int
+) -> None:
+    class WrongClock(datetime):
+        @classmethod
+        def now(cls, tz: Any = None) -> datetime:  # type: ignore[override]
+            return datetime.now(tz) + timedelta(days=days)
+
+    in_projects = [record["gid"] for record in both.world.iter_records("tasks") if only_in_a_project(record)]
+    with monkeypatch.context() as wrong:
+        wrong.setattr(times, "datetime", WrongClock)
+        both.write("PUT", f"/tasks/{in_projects[0]}", name="While it was wrong")
+        both.sync()
+        assert both.row("tasks", in_projects[0])["name"] == "While it was wrong"
+    both.write("PUT", f"/tasks/{in_projects[1]}", name="Right again")
+
+    both.sync()
+
+    assert both.row("tasks", in_projects[1])["name"] == "Right again"
+    assert not rows(both.path, "SELECT 1 FROM sync_checkpoints WHERE last_walked_at > ?", times.utc_now())

@@ -53,6 +53,7 @@ class Rounds:
     def begin(self, scope: Scope, *, full: bool = False, now: str, holder: str, version: str) -> Run:
         """Record a new run: it goes on with an unfinished walk of the same scope, or begins a round."""
         round_number, mode, resumed = self.upcoming(scope, full=full)
+        self._set_back_what_is_to_come(now)
         self._db.execute(
             "UPDATE sync_runs SET outcome = 'killed', ended_at = ? WHERE ended_at IS NULL", [now]
         )
@@ -71,6 +72,15 @@ class Rounds:
         )
         leaves_rest = bool(scope.only or scope.skip) and self._was_walked_with_all_kinds()
         return Run(int(cursor.lastrowid or 0), round_number, mode, resumed, now, leaves_rest)
+
+    def _set_back_what_is_to_come(self, now: str) -> None:
+        """A clock that was ahead noted times that are still to come: until then nothing would be due by its age."""
+        last = self._db.execute(
+            "SELECT coalesce(ended_at, started_at) FROM sync_runs ORDER BY id DESC LIMIT 1"
+        ).fetchone()
+        if last and last[0] > now:
+            for column in ("last_walked_at", "swept_at", "waiting_since"):
+                self._db.execute(f"UPDATE sync_checkpoints SET {column} = ?1 WHERE {column} > ?1", [now])
 
     def upcoming(self, scope: Scope, *, full: bool) -> tuple[int, str, bool]:
         """(round, mode, whether it goes on with an unfinished walk) of the run that would begin now."""

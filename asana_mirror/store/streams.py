@@ -53,9 +53,9 @@ class Streams:
         )
 
     def quiet_since(
-        self, moment: str, projects: Collection[str] | None = None
+        self, moment: str | None, projects: Collection[str] | None = None
     ) -> list[tuple[str, str | None]]:
-        """(project, token) of every living project that was mirrored, and not listened to since a moment."""
+        """(project, token) of every living project that was mirrored, and not listened to since a moment, if named."""
         within = "" if projects is None else "AND p.gid IN (SELECT value FROM json_each(?2))"
         return self._db.execute(
             "SELECT p.gid, stream.cursor FROM projects AS p "
@@ -63,7 +63,7 @@ class Streams:
             "LEFT JOIN sync_checkpoints AS stream ON stream.listing = '/events?resource=' || p.gid "
             "WHERE p._deleted_at IS NULL AND p._synced_at IS NOT NULL "
             "AND (stream.cursor IS NOT NULL OR tasks.last_walked_at IS NOT NULL) "
-            f"AND (stream.last_walked_at IS NULL OR stream.last_walked_at < ?1) {within}",
+            f"AND (?1 IS NULL OR stream.last_walked_at IS NULL OR stream.last_walked_at < ?1) {within}",
             [moment] if projects is None else [moment, gids_json(projects)],
         ).fetchall()
 
