@@ -38,6 +38,7 @@ class Consequences:
             set()
         )  # (resource, gid) of everything that events told of in this run
         self.told_of_stories: set[str] = set()  # tasks on whose stories events told something
+        self.told_of_lists: set[str] = set()  # keys of whole lists that events called for
         self.persons = Persons(mirror)
         self.drift = 0
         self.missed_by_events: set[tuple[str, str]] = set()
@@ -146,7 +147,8 @@ class Consequences:
         for gid, row in rows.items():
             heard = gid not in unheard and not thorough
             columns = changes.get(gid, frozenset())
-            news = News(gid in born, gid in before, columns, gid in reshaped, thorough, heard)
+            told = (resource.name, gid) in self.told
+            news = News(gid in born, gid in before, columns, gid in reshaped, thorough, heard, told)
             self._open(resource, gid, row, news, step)
         if resource.name == "tasks":
             self._look_above(rows, written, changes, step)
@@ -234,7 +236,7 @@ class Consequences:
                 self._mirror.absence.close_empty(listing, empty, self._run.round)
 
     def _count_drift(self, resource: Resource, written: Written, step: Step | None) -> None:
-        if not _is_check(step):
+        if step is None or not _is_check(step) or step.key in self.told_of_lists:
             return
         new = written.born.get(resource.name, set()) | written.before.get(resource.name, {}).keys()
         self.drift += sum((resource.name, gid) not in self.told for gid in new)

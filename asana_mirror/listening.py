@@ -120,9 +120,9 @@ class Listening:
     def _note(self, project_gid: str, page: EventsPage) -> None:
         told = [asked_by(event, project_gid) for event in page.events]
         self._mirror.inbox.note(_wishes(told), (wish for asked in told for wish in asked.above))
-        self._ask_for(
-            [Step(LISTINGS[name], gid, why="event") for asked in told for name, gid in asked.listings]
-        )
+        steps = [Step(LISTINGS[name], gid, why="event") for asked in told for name, gid in asked.listings]
+        self._reading.consequences.told_of_lists.update(step.key for step in steps)
+        self._ask_for(steps)
         self._mirror.streams.keep(project_gid, page.sync, now=utc_now())
         self._mirror.ledger.solve_problem(key_of(project_gid))
 

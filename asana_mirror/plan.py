@@ -81,6 +81,7 @@ class News:
     reshaped: bool = False  # other custom fields than before
     thorough: str | None = None  # read to see what no event told: why
     heard: bool = True  # a stream tells what happens to it
+    told: bool = True  # and has told of it in this run
 
 
 def reason_below(listing: Listing, news: News) -> str | None:
@@ -97,7 +98,7 @@ def reason_below(listing: Listing, news: News) -> str | None:
     if listing.name == "task_stories":  # who follows or where it stands is told by a story that moves nothing
         return MOVED if moved or (news.differs and not news.heard) else None
     if listing.name == "task_attachments":
-        return MOVED if moved and not news.heard else None
+        return MOVED if moved and not (news.heard and news.told) else None
     return None
 
 
