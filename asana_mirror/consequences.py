@@ -98,7 +98,7 @@ class Consequences:
             self._run,
         )
         if resource.name == "tasks" and not wanted(LISTINGS["task_stories"], self._scope):
-            self._put_off("task_stories", rows.keys() - fresh, "left out", now)
+            self._put_off_stories(rows.keys() - fresh, "left out", now)
 
     def reshaped(self, batch: Batch) -> set[str]:
         """Projects that show other custom fields than before, so that their tasks do as well."""
