@@ -50,7 +50,6 @@ LISTS = (
     *("/users", "/projects", "/workspaces/*/projects", "/tags", "/workspaces/*/tags", "/tasks", "/events"),
     *("/workspaces/*/agents", "/workspaces/*/teams", "/team_memberships", "/teams/*/team_memberships"),
     *("/workspaces/*/custom_fields", "/tags/*/tasks", "/projects/*/custom_field_settings"),
-    *("/tasks/*", "/stories/*"),
 )
 RARE = ("fields of a project", "name of a field", "name of an option", "name of a person", "tag", "field")
 TWO_DAYS_S = 2 * 86_400
