@@ -20,6 +20,7 @@ from asana_mirror.words import EventsPage, Scope, Step, Wish
 TOKEN_LIFE_S = 24 * 3600.0  # https://developers.asana.com/docs/events: or sooner
 LOOK_EVERY_S = 60.0  # how often a long walk asks itself whether a token grows old
 MOST_CALLS = 10_000  # of one stream: a stream that leads to itself must not be followed for ever
+MOST_EMPTY = 20  # answers in a row that tell nothing and promise more
 
 
 class Listening:
@@ -108,6 +109,7 @@ class Listening:
         self._reading.progress.done["events"] += 1
 
     async def _hear_to_the_end(self, project_gid: str, token: str | None) -> None:
+        empty = 0
         for _ in range(MOST_CALLS):
             if self._stop.is_set():
                 return
@@ -116,6 +118,10 @@ class Listening:
             if not page.has_more or page.sync == token:
                 return
             token = page.sync
+            empty = 0 if page.events else empty + 1
+            if empty == MOST_EMPTY:
+                break
+        self._silent[project_gid] = GaveUp("Its events do not come to an end.")
 
     def _note(self, project_gid: str, page: EventsPage) -> None:
         told = [asked_by(event, project_gid) for event in page.events]

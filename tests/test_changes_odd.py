@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 from second_runs import both as both
 from second_runs import equal, task_with
 from truth import differences
-from worlds import Mirrored, Rewriter, mirror, mirrored, rows
+from worlds import Listener, Mirrored, Rewriter, mirror, mirrored, rows
 
 from asana_mirror import times
 from asana_mirror.sandbox import Limits, create_app, generate
@@ -164,3 +165,27 @@ def test_runs_find_what_changed_though_this_machines_clock_was_wrong(
 
     assert both.row("tasks", in_projects[1])["name"] == "Right again"
     assert not rows(both.path, "SELECT 1 FROM sync_checkpoints WHERE last_walked_at > ?", times.utc_now())
+
+
+def test_a_stream_that_promises_more_for_ever_is_left_and_its_project_swept(both: Mirrored) -> None:
+    asked = 0
+
+    def promise(path: str, envelope: dict[str, Any]) -> None:
+        nonlocal asked
+        if path == "/events":
+            asked += 1
+            envelope |= {"data": [], "has_more": True, "sync": f"{asked}-{envelope['sync']}"}
+
+    class Forgiving(Listener):
+        """Takes the tokens that were made up."""
+
+        async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+            query = re.sub(rb"sync=\d+-", b"sync=", scope["query_string"])
+            await self.app({**scope, "query_string": query}, receive, send)
+
+    task = task_with(both.world, only_in_a_project)["gid"]
+    both.write("PUT", f"/tasks/{task}", name="Found all the same")
+    mirror(both.world, both.path, Forgiving(Rewriter(both.app, promise)))
+
+    assert asked < 25 * len(list(both.world.iter_records("projects")))
+    assert both.row("tasks", task)["name"] == "Found all the same"
