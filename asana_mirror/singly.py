@@ -56,6 +56,7 @@ class Singly:
         """Read one record and write it if it lives. Refusals other than of itself are noted as problems."""
         entry = RESOURCES[resource]
         path = (entry.path or "").format(gid=gid)
+        anew = anew or (resource == "tasks" and self._mirror.absence.is_buried(resource, gid))
         also = "dependents" if anew and resource == "tasks" else ""
         try:
             answer = await self._asana.record(*record_request(entry.path or "", resource, gid, also=also))

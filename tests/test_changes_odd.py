@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -14,6 +15,8 @@ from truth import differences
 from worlds import Listener, Mirrored, Rewriter, mirror, mirrored, rows
 
 from asana_mirror import times
+from asana_mirror.errors import Interrupted
+from asana_mirror.run import Stop
 from asana_mirror.sandbox import Limits, create_app, generate
 
 
@@ -189,3 +192,68 @@ def test_a_stream_that_promises_more_for_ever_is_left_and_its_project_swept(both
 
     assert asked < 25 * len(list(both.world.iter_records("projects")))
     assert both.row("tasks", task)["name"] == "Found all the same"
+
+
+# -- runs that did not end well, and runs after them ---------------------------------------------------
+
+
+def test_a_run_after_a_stopped_one_looks_at_what_no_stream_tells_of(both: Mirrored) -> None:
+    """The stopped run heard and read all the news; the next one hears none, and must not take that for quiet."""
+    world = both.world
+    unheard = next(
+        record["gid"]
+        for record in world.iter_records("tasks")
+        if record["parent"]
+        and not record["assignee"]
+        and not record["tags"]
+        and not any(map(in_a_project, _line(world, record)))
+    )
+    both.write("PUT", f"/tasks/{unheard}", name="Told by nobody")
+    both.write("PUT", f"/tasks/{task_with(world, only_in_a_project)['gid']}", name="Told by a stream")
+    stop = Stop()
+    with contextlib.suppress(Interrupted):
+        mirror(world, both.path, StopAt(both.app, "/stories", stop), stop=stop)
+
+    both.sync()
+
+    assert both.row("tasks", unheard)["name"] == "Told by nobody"
+
+
+class StopAt:
+    """Asks a run to stop as soon as it asks for a path."""
+
+    def __init__(self, app: Any, path: str, stop: Stop) -> None:
+        self.app, self.path, self.stop = app, path, stop
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http" and self.path in scope["path"] and not self.stop.is_set():
+            self.stop.ask()
+        await self.app(scope, receive, send)
+
+
+def _line(world: Any, record: dict[str, Any]) -> list[dict[str, Any]]:
+    """A task and all above it."""
+    found = [record]
+    while found[-1]["parent"]:
+        found.append(world.record(found[-1]["parent"]["gid"]))
+    return found
+
+
+def test_a_task_read_by_itself_that_had_been_buried_is_tied_again(both: Mirrored) -> None:
+    world = both.world
+    on = task_with(world, only_in_a_project)["gid"]
+    task = task_with(world, lambda r: only_in_a_project(r) and r["gid"] != on)["gid"]
+    both.write("POST", f"/tasks/{task}/addDependencies", dependencies=[on])
+    both.sync()
+    both.write("DELETE", f"/tasks/{on}")
+    both.sync()
+    world.lose_events(1.0)
+    world.undelete(on)
+    world.lose_events(0.0)
+    both.write("PUT", f"/tasks/{on}", liked=True)
+
+    both.sync()
+
+    assert rows(
+        both.path, "SELECT 1 FROM task_dependencies WHERE task_gid = ? AND depends_on_gid = ?", task, on
+    )

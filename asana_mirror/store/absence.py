@@ -287,6 +287,13 @@ class Absence:
         ).fetchone()
         return row is None
 
+    def is_buried(self, table: str, gid: str) -> bool:
+        """Whether it is a tombstone."""
+        found = self._db.execute(
+            f"SELECT 1 FROM {table} WHERE gid = ? AND _deleted_at IS NOT NULL", [gid]
+        ).fetchone()
+        return found is not None
+
     def living_sections(self, project_gid: str) -> list[str]:
         """The sections of a project, for one that is read in parts."""
         return [

@@ -68,9 +68,12 @@ class Streams:
         ).fetchall()
 
     def looked_closely_at(self) -> str:
-        """When what no stream tells of was looked at last, record by record."""
+        """When what no stream tells of was looked at last, record by record; never, if another run found news since."""
         row = self._db.execute(
-            "SELECT last_walked_at FROM sync_checkpoints WHERE listing = ?", [CLOSE_LOOK]
+            "SELECT last_walked_at FROM sync_checkpoints WHERE listing = ? AND NOT EXISTS (SELECT 1 FROM sync_runs "
+            "WHERE (ended_at >= last_walked_at AND outcome != 'complete') "
+            "OR (started_at > last_walked_at AND rows_inserted + rows_updated > 0))",
+            [CLOSE_LOOK],
         ).fetchone()
         return row[0] if row else ""
 
