@@ -37,6 +37,7 @@ class Consequences:
         self.told: set[tuple[str, str]] = (
             set()
         )  # (resource, gid) of everything that events told of in this run
+        self.streams_told = False  # whether any of that came from a stream
         self.told_of_stories: set[str] = set()  # tasks on whose stories events told something
         self.told_of_lists: set[str] = set()  # keys of whole lists that events called for
         self.persons = Persons(mirror)

@@ -108,6 +108,7 @@ class Errands:
         self._planned.update((wish.resource, wish.gid) for wish in new)
         told = self._reading.consequences
         told.told.update((wish.resource, wish.gid) for wish in new)
+        told.streams_told |= any(wish.project_gid is not None for wish in new)
         with self._mirror.atomic():
             groups = grouped(new, self._places)
             told.told_of_stories.update(gid for name, gid in groups if name == "task_stories")

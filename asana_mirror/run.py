@@ -21,7 +21,7 @@ from asana_mirror.errors import AsanaUnreachable, TooManyMissing
 from asana_mirror.listening import Listening
 from asana_mirror.plan import WALKS, too_many
 from asana_mirror.reading import Reading
-from asana_mirror.review import Due, Review
+from asana_mirror.review import Due, Review, projects_within
 from asana_mirror.singly import Singly
 from asana_mirror.store import Mirror, Run, check_mirror, hold
 from asana_mirror.store.opening import sqlite_translated
@@ -150,7 +150,7 @@ class Work:
         self._run = run
         self._options = options
         self._stop = stop
-        projects = self._projects = self._projects_named()
+        projects = self._projects = projects_within(mirror, scope)
         self.reading = Reading(asana, mirror, run, scope, stop)
         self._singly = Singly(asana, mirror, run, self.reading, stop)
         self._listening = Listening(asana, mirror, run, scope, self.reading, stop, projects)
@@ -158,13 +158,6 @@ class Work:
         self._doubts = Doubts(mirror, run, scope, self.reading, self._singly, stop)
         self._review = Review(mirror, scope, self.reading.consequences.persons, projects)
         self._has_looked_closely = False
-
-    def _projects_named(self) -> set[str] | None:
-        """The projects to which the run is narrowed, as far as the mirror knows them; None: it is not."""
-        scope = self._options.scope
-        if not (scope.workspaces or scope.in_places):
-            return None
-        return self._mirror.streams.projects_of(scope.workspaces, scope.teams, scope.projects)
 
     @property
     def _walks(self) -> bool:
@@ -232,7 +225,7 @@ class Work:
         """Listen as well to projects that were found to have come to a team since the run began."""
         if self._projects is None or self._walks:
             return False
-        found = (self._projects_named() or set()) - self._projects
+        found = (projects_within(self._mirror, self._options.scope) or set()) - self._projects
         self._projects |= found
         if found and self._listening.is_wanted():
             await self._listening.listen(self._run.started_at)
@@ -243,7 +236,7 @@ class Work:
         if self._walks or self._run.mode == "repair" or self._has_looked_closely:
             return False
         tally = self.reading.tally
-        quiet = not self.reading.consequences.told and not tally.inserted and not tally.updated
+        quiet = not self.reading.consequences.streams_told and not tally.inserted and not tally.updated
         if not self._review.is_time_for_a_close_look(quiet=quiet):
             return False
         self._has_looked_closely = True
