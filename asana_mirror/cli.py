@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sqlite3
 import sys
 import traceback
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 import orjson
@@ -27,10 +28,13 @@ from asana_mirror.options import (
     workspace_option,
     workspaces_named,
 )
-from asana_mirror.run import sync
+from asana_mirror.run import SyncOptions, sync
 from asana_mirror.store import check_mirror
 from asana_mirror.times import utc_before
 from asana_mirror.words import Scope
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 DIFFERENT = 7  # the exit code of a verification that found differences
 
@@ -77,11 +81,13 @@ def cli(ctx: click.Context, config_file: Path | None, debug: bool) -> None:
     show_default=True,
     help="How often to look at everything in a project, in case an event was lost.",
 )
+@click.option("--dry-run", is_flag=True, help="Only say what it would ask, and how long that takes.")
 @asana_options
 @json_option
 def sync_command(
     mirror: Path,
     full: bool,
+    dry_run: bool,
     scope: Scope,
     max_age: float,
     sweep_every: float,
@@ -94,11 +100,33 @@ def sync_command(
     last written page.
     """
     options = replace(reach.options(mirror, scope), full=full, max_age_s=max_age, sweep_every_s=sweep_every)
+    if dry_run:
+        _foretell(options, as_json=as_json)
+        return
     from asana_mirror.display import summary
     from asana_mirror.watched import watched
 
     report = watched(lambda stop, show: sync(options, stop=stop, show=show))
     click.echo(orjson.dumps(asdict(report)).decode() if as_json else summary(report, str(mirror)))
+
+
+def _foretell(options: SyncOptions, *, as_json: bool) -> None:
+    from asana_mirror.forecast import forecast
+
+    told = asyncio.run(forecast(options))
+    if as_json:
+        click.echo(orjson.dumps({"mirror": str(options.mirror), **asdict(told)}).decode())
+        return
+    from asana_mirror.planned import print_forecast
+
+    print_forecast(told, str(options.mirror), _console(140))
+
+
+def _console(width: int) -> Console:
+    """For tables on stdout: as wide as the terminal, or as wide as they may need where there is none."""
+    from rich.console import Console
+
+    return Console(width=None if sys.stdout.isatty() else width)
 
 
 @cli.command("status")
@@ -115,11 +143,9 @@ def status_command(mirror: Path, runs: int, max_age: float, as_json: bool) -> No
     if as_json:
         click.echo(orjson.dumps(state, option=orjson.OPT_INDENT_2).decode())
         return
-    from rich.console import Console
-
     from asana_mirror.status import print_state
 
-    print_state(state, Console(width=None if sys.stdout.isatty() else 140))
+    print_state(state, _console(140))
 
 
 @cli.command("purge")
@@ -218,11 +244,9 @@ def verify_command(
     if as_json:
         click.echo(orjson.dumps({"agrees": found.agrees, **asdict(found)}).decode())
     else:
-        from rich.console import Console
-
         from asana_mirror.differences import print_verification
 
-        print_verification(found, Console(width=None if sys.stdout.isatty() else 160))
+        print_verification(found, _console(160))
     if not found.agrees:
         sys.exit(DIFFERENT)
     if found.given_up:

@@ -16,7 +16,7 @@ import httpx
 from httpx_aiohttp import AiohttpTransport
 
 from asana_mirror import __version__, wire
-from asana_mirror.errors import AsanaUnreachable, RateLimited, WaitAndRepeat
+from asana_mirror.errors import AsanaUnreachable, CarryOnWithout, RateLimited, WaitAndRepeat
 from asana_mirror.quota import READS_IN_FLIGHT, Pace, backoff_s
 from asana_mirror.words import Answer, ApiChange, EndpointUse, EventsPage, Page
 
@@ -144,6 +144,13 @@ class Asana:
     async def record(self, path: str, params: Mapping[str, str]) -> Answer[Mapping[str, Any]]:
         """Read one record."""
         return await self._get(path, params, wire.read_record)
+
+    async def glance(self, path: str, params: Mapping[str, str]) -> Mapping[str, Any] | None:
+        """Ask for one record, once: None where it is refused, or where one would have to wait and repeat."""
+        try:
+            return (await self._attempt(path, params, wire.read_record)).content
+        except (CarryOnWithout, WaitAndRepeat):
+            return None
 
     async def events(self, resource_gid: str, sync: str | None) -> Answer[EventsPage]:
         """Read on in an event stream. Raises SyncTokenExpired, which brings a fresh token, where `sync` is none."""

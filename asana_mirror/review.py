@@ -24,6 +24,13 @@ class Due:
     tasks: list[str] = field(default_factory=list)
 
 
+def projects_within(mirror: Mirror, scope: Scope) -> set[str] | None:
+    """The projects to which a run is narrowed, as far as the mirror knows them; None: it is not."""
+    if not (scope.workspaces or scope.in_places):
+        return None
+    return mirror.streams.projects_of(scope.workspaces, scope.teams, scope.projects)
+
+
 class Review:
     """Knows what is due, for a run or for a forecast of one; asks for nothing itself."""
 

@@ -20,17 +20,18 @@ WHY = {
 def print_state(state: Mapping[str, Any], console: Console) -> None:
     """Print runs, rows, cursors and problems."""
     console.print(f"[bold]{state['mirror']}[/bold], {state['bytes'] / 1e6:,.1f} MB")
-    _print_table(console, "Last runs", _runs(state["runs"]))
+    print_table(console, "Last runs", _runs(state["runs"]))
     tables = ({"table": name, **counts} for name, counts in state["tables"].items() if any(counts.values()))
-    _print_table(console, "Rows", tables)
-    _print_table(console, "Listings and the age of their last walk", _cursors(state["cursors"]))
-    _print_table(console, "What waits to be read", _waiting(state["waiting"]))
-    _print_table(console, "What cannot be read", _problems(state["problems"]))
-    _print_table(console, "Records that did not fit, kept in sync_undecoded", state["undecoded"])
-    _print_table(console, "Changes that Asana announces", state["api_changes"])
+    print_table(console, "Rows", tables)
+    print_table(console, "Listings and the age of their last walk", _cursors(state["cursors"]))
+    print_table(console, "What waits to be read", _waiting(state["waiting"]))
+    print_table(console, "What cannot be read", _problems(state["problems"]))
+    print_table(console, "Records that did not fit, kept in sync_undecoded", state["undecoded"])
+    print_table(console, "Changes that Asana announces", state["api_changes"])
 
 
-def _print_table(console: Console, title: str, rows: Iterable[Mapping[str, Any]]) -> None:
+def print_table(console: Console, title: str, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Print rows under the names of their columns; nothing where there are none."""
     rows = list(rows)
     if not rows:
         return

@@ -53,10 +53,18 @@ def page_request(step: Step, offset: str | None) -> tuple[str, dict[str, str]]:
     return path, params
 
 
-def gids_request(step: Step, offset: str | None) -> tuple[str, dict[str, str]]:
-    """The same page with nothing but gids: the cheapest way to ask who is there."""
+def gids_request(step: Step, offset: str | None = None, fields: str = "gid") -> tuple[str, dict[str, str]]:
+    """The same page with nothing but gids, the cheapest way to ask who is there, or a few fields."""
     path, params = page_request(step, offset)
-    return path, {**params, "opt_fields": "gid"}
+    return path, {**params, "opt_fields": fields}
+
+
+def task_counts_request(project_gid: str) -> tuple[str, dict[str, str]]:
+    """How many tasks a project has. Dear, and with a limit of its own.
+
+    https://developers.asana.com/reference/gettaskcountsforproject
+    """
+    return f"/projects/{quote(project_gid, safe='')}/task_counts", {"opt_fields": "num_tasks"}
 
 
 def record_request(

@@ -49,7 +49,7 @@ def test_what_one_run_left_out_the_next_one_brings(
 @pytest.mark.parametrize("skip", WITHOUT, ids=",".join)
 def test_the_sweep_after_a_gap_is_made_up_for_as_well(both: Mirrored, skip: tuple[str, ...]) -> None:
     random_edits(both.world, 80, 3, EDITS)
-    both.app.limits = Limits(sync_token_lifetime_s=0)
+    both.app.limits = Limits(sync_token_lifetime_s=-1)
     both.sync(scope=Scope(skip=skip))
     both.app.limits = Limits()
     both.sync(max_age_s=0)

@@ -30,7 +30,7 @@ def waiting(path: Path, *more: str) -> dict[str, Any]:
 
 def after_a_gap(both: Mirrored, **options: Any) -> Any:
     """The tokens have died: everything is looked at, and most stories wait for their turn."""
-    lifetime, both.app.limits = both.app.limits, Limits(sync_token_lifetime_s=0)
+    lifetime, both.app.limits = both.app.limits, Limits(sync_token_lifetime_s=-1)
     try:
         return both.sync(**options)
     finally:

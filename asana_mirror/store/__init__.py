@@ -8,6 +8,7 @@ inbox     what events told and nobody has read yet
 ages      what is due by its age, by an upgrade, or because it was refused or put off
 unheard   tasks of which no stream tells
 places    in which list a record stands
+counts    how many requests lists would take
 shown     where a name is shown that belongs to something else
 absence   who is missing, and tombstones
 ledger    requests, problems, announced changes
@@ -42,10 +43,10 @@ __all__ = ["Erased", "Mirror", "Run", "Tally", "Written", "check_mirror", "hold"
 
 
 class Mirror:
-    """An open mirror. Whatever belongs together is written inside one `with mirror.atomic():`."""
+    """An open mirror, or one to look into. Whatever belongs together is written inside one `with mirror.atomic():`."""
 
-    def __init__(self, path: Path) -> None:
-        self.db: Database = open_mirror(path)
+    def __init__(self, path: Path, only_look: Database | None = None) -> None:
+        self.db: Database = only_look or open_mirror(path)
         self.path = path
         self.pages = Pages(self.db)
         self.rounds = Rounds(self.db)

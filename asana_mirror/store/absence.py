@@ -79,7 +79,7 @@ class Absence:
         `standing` are the gids of a listing that hides nobody; None: the marks under the listing's key tell, and
         who is missing there is only in doubt, because between two pages a list may shift.
         """
-        place = _place(step.listing)
+        place = standing_in(step.listing)
         if place is None:
             return set()
         if standing is None:
@@ -187,7 +187,7 @@ class Absence:
         for listing in listings_of(resource):
             below = listing.below or ""
             for parent in ("users", "agents") if below == "actors" else (below,):
-                place = _place(listing, _MISSING, alone=below == "actors")
+                place = standing_in(listing, _MISSING, alone=below == "actors")
                 if place is None or not parent:
                     continue
                 for explained in (0, 1):
@@ -379,7 +379,7 @@ class Absence:
         return int(count)
 
 
-def _place(listing: Listing, which: str = "= ?", *, alone: bool = False) -> str | None:
+def standing_in(listing: Listing, which: str = "= ?", *, alone: bool = False) -> str | None:
     """The condition that a record stands in a listing of a parent; None where no column says so.
 
     `alone`: and nowhere else, as far as lists of tasks go.

@@ -92,7 +92,7 @@ class Rounds:
         if unfinished and not self._came_between(last[0]):
             return last[0], last[1], True
         (highest,) = self._db.execute("SELECT coalesce(max(round), 0) FROM sync_runs").fetchone()
-        mode = "first" if not highest else "full" if full or not self._was_walked(scope) else "changes"
+        mode = "first" if not highest else "full" if full or not self.was_walked(scope) else "changes"
         return highest + 1, mode, False
 
     def _came_between(self, round_number: int) -> bool:
@@ -102,7 +102,7 @@ class Rounds:
         )
         return any(orjson.loads(scope).get(name) for scope in _column(later) for name in ("only", "skip"))
 
-    def _was_walked(self, scope: Scope) -> bool:
+    def was_walked(self, scope: Scope) -> bool:
         """Whether everything in this scope was read once, so that it is enough to follow what changes."""
         scopes = [orjson.dumps(asdict(wide)).decode() for wide in (scope, Scope())]
         found = self._db.execute(
@@ -231,6 +231,25 @@ class Rounds:
                 [round_number, limit],
             )
         ]
+
+    def left(self, round_number: int | None = None) -> list[Step]:
+        """What was left unread: in a round, with what was refused there and is asked again; else in any."""
+        which = "due = 1" if round_number is None else "round = ? AND (due = 1 OR refused IS NOT NULL)"
+        return [
+            step_named(name, parent_gid, workspace_gid, why or "", since)
+            for name, parent_gid, workspace_gid, why, since in self._db.execute(
+                f"SELECT name, parent_gid, workspace_gid, why, since FROM sync_checkpoints WHERE {which} "
+                "ORDER BY rank",
+                [] if round_number is None else [round_number],
+            )
+        ]
+
+    def unended(self) -> str | None:
+        """Who began the last run and when, if that has no end: it goes on, or was killed."""
+        row = self._db.execute(
+            "SELECT holder, started_at FROM sync_runs WHERE ended_at IS NULL ORDER BY id DESC LIMIT 1"
+        ).fetchone()
+        return f"{row[0]}, since {row[1]}" if row else None
 
     def count_due(self, round_number: int) -> dict[str, tuple[int, int]]:
         """For each kind of listing: (still due, asked for in this round)."""

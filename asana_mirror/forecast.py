@@ -1,0 +1,82 @@
+"""What the next run would cost: told without writing anything, and asked for only where the mirror knows nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import httpx
+from sqlite_utils import Database
+
+from asana_mirror.client import Asana
+from asana_mirror.estimate import Estimate, Line, seconds_for
+from asana_mirror.outlook import Outlook, unknown_places
+from asana_mirror.run import SyncOptions
+from asana_mirror.sounding import Sounding
+from asana_mirror.store import Mirror, check_mirror
+from asana_mirror.store.opening import looked_into
+from asana_mirror.words import Scope
+
+
+@dataclass
+class Forecast:
+    """The plan of a run; `sync --dry-run --json` prints it."""
+
+    mode: str
+    resumed: bool
+    lines: list[Line] = field(default_factory=list)
+    requests: int = 0
+    seconds: float = 0.0
+    per_minute: float = 0.0
+    lower_bound: bool = False
+    remarks: list[str] = field(default_factory=list)
+    asked: int = 0  # requests that the forecast itself took
+
+
+async def forecast(options: SyncOptions, *, transport: httpx.AsyncBaseTransport | None = None) -> Forecast:
+    """Tell what a run with these options would ask now. Raises what would keep it from beginning."""
+    path, estimate = options.mirror, Estimate()
+    check_mirror(path)
+    told = Forecast("first", resumed=False)
+    unknown: Scope | None = options.scope
+    if path.exists() and path.stat().st_size:
+        with looked_into(path) as connection:
+            connection.execute("BEGIN")  # all of it as of one moment, beside a run that writes
+            told, unknown = _from_mirror(Mirror(path, Database(connection)), options, estimate)
+    if unknown is not None:
+        async with Asana(
+            options.token,
+            options.base_url,
+            per_minute=options.per_minute,
+            max_wait_s=options.max_wait_s,
+            proxy=options.proxy,
+            transport=transport,
+        ) as asana:
+            await Sounding(asana, unknown, estimate).sound()
+            told.asked = asana.requests
+    told.lines = sorted(estimate.lines.values(), key=lambda line: -line.requests)
+    told.requests, told.remarks = estimate.requests, estimate.remarks
+    told.lower_bound = estimate.lower_bound
+    told.per_minute = options.per_minute
+    told.seconds = round(seconds_for(told.requests, options.per_minute), 1)
+    return told
+
+
+def _from_mirror(mirror: Mirror, options: SyncOptions, estimate: Estimate) -> tuple[Forecast, Scope | None]:
+    """What the mirror tells, and of which places it knows nothing."""
+    scope = options.scope
+    round_number, mode, resumed = mirror.rounds.upcoming(scope, full=options.full)
+    told = Forecast(mode, resumed)
+    holder = mirror.rounds.unended()
+    if holder:
+        estimate.remark(
+            f"The last run has no end ({holder}): if it still works, this is the plan for after a kill."
+        )
+    if resumed:
+        Outlook(mirror, options, mode, estimate).go_on(round_number)
+        Outlook(mirror, options, "changes", estimate).begin(takes_over=False)
+        return told, None
+    if not mirror.rounds.was_walked(scope):
+        return told, scope
+    Outlook(mirror, options, mode, estimate).begin()
+    unknown = unknown_places(mirror, scope)
+    return told, unknown if unknown.in_places else None

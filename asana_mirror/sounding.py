@@ -1,0 +1,175 @@
+"""Asks Asana the little that an estimate of a first walk needs: who is there, and a sample of how much is below."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Iterable
+from typing import Any
+
+from asana_mirror.catalog import LISTINGS, listings_below
+from asana_mirror.client import Asana
+from asana_mirror.contact import check_places, first_contact
+from asana_mirror.errors import CarryOnWithout, StartOver, WaitAndRepeat
+from asana_mirror.estimate import Estimate, SampledProject, SampledTree, evenly, expected
+from asana_mirror.plan import PAGE, wanted
+from asana_mirror.wire import gids_request, task_counts_request
+from asana_mirror.words import Scope, Step, step_named
+
+MOST_PROJECTS = 10  # counted by themselves; more than these are reckoned from them
+MOST_TREES = 20  # tasks with subtasks of which all below is counted
+MOST_LISTS = 60  # of subtasks, in all
+WHY = "new"
+
+
+class Sounding:
+    """Counts what it can and reckons the rest."""
+
+    def __init__(self, asana: Asana, scope: Scope, estimate: Estimate) -> None:
+        self._asana = asana
+        self._scope = scope
+        self._estimate = estimate
+
+    async def sound(self) -> None:
+        """Raises what keeps a run from beginning: a bad token, a place that it does not see."""
+        answers = await first_contact(self._asana, self._scope)
+        await check_places(self._asana, self._scope)
+        if self._scope.in_places:
+            projects = set(self._scope.projects)
+            for gid in self._scope.teams:
+                projects.update(await self._gids(step_named("team_projects", gid)))
+                self._add("team_memberships", 1)
+            places = {
+                "workspaces": 1,
+                "teams": 2 * len(self._scope.teams),
+                "projects": 2 * len(self._scope.projects),
+            }
+            for resource, count in places.items():
+                self._estimate.add(f"{resource}, one by one", WHY, lists=count)
+        else:
+            self._add("workspaces", len(answers))
+            seen = {
+                str(one["gid"])
+                for answer in answers
+                for one in answer.content.records
+                if isinstance(one, dict)
+            }
+            projects = set()
+            for gid in sorted(seen & set(self._scope.workspaces) if self._scope.workspaces else seen):
+                projects |= await self._workspace(gid)
+        await self._projects(sorted(projects))
+
+    async def _workspace(self, gid: str) -> set[str]:
+        """The lists of a workspace, read for their gids; returns its projects."""
+        found: dict[str, list[str]] = {}
+        for listing in listings_below("workspaces"):
+            if wanted(listing, self._scope):
+                found[listing.resource] = await self._gids(step_named(listing.name, gid))
+        self._add("assigned_tasks", len(found.get("users", ())) + len(found.get("agents", ())))
+        self._add("team_memberships", len(found.get("teams", ())))
+        self._add("tagged_tasks", len(found.get("tags", ())))
+        return set(found.get("projects", ()))
+
+    async def _projects(self, gids: list[str]) -> None:
+        """What stands in projects: a few are counted, and stand for all."""
+        for name in ("project_sections", "project_attachments"):
+            self._add(name, len(gids))
+        if any(wanted(listing, self._scope) for listing in listings_below("projects") if listing.events):
+            self._estimate.add("events", "its first token", lists=len(gids))
+        if not wanted(LISTINGS["project_tasks"], self._scope):
+            return
+        chosen = evenly(gids, MOST_PROJECTS)
+        sample, parents = [], []
+        for project, shown in zip(
+            chosen, await self._together(self._tasks_of(gid) for gid in chosen), strict=True
+        ):
+            sample.append(await self._sampled(project, shown, set(gids)))
+            parents += [str(task["gid"]) for task in shown if task.get("num_subtasks")]
+        trees = await self._trees(evenly(sorted(set(parents)), MOST_TREES))
+        reckoned = expected(len(gids), sample, trees)
+        if reckoned.project_pages:
+            self._add("project_tasks", len(gids), requests=reckoned.project_pages)
+        self._add("subtasks", reckoned.subtask_lists)
+        self._add("task_stories", reckoned.tasks)
+        self._add("task_attachments", reckoned.tasks)
+        if len(chosen) < len(gids):
+            self._estimate.remark(f"Tasks are reckoned from {len(chosen)} of {len(gids):,} projects.")
+        self._estimate.remark(
+            "Tasks in no project are not counted, and lists of tasks by person or tag as a page each."
+        )
+
+    async def _sampled(
+        self, gid: str, shown: list[dict[str, Any]], projects: Collection[str]
+    ) -> SampledProject:
+        tasks = len(shown)
+        if tasks >= PAGE:
+            counts = await self._asana.glance(*task_counts_request(gid)) or {}
+            number = counts.get("num_tasks")
+            if isinstance(number, int):
+                tasks = number
+            else:
+                self._estimate.remark(
+                    "Asana does not say how many tasks a long project has: each counts as a page of them.",
+                    lower_bound=True,
+                )
+        homes = ({str(home.get("gid")) for home in task.get("projects") or ()} for task in shown)
+        return SampledProject(
+            tasks,
+            [
+                (int(task.get("num_subtasks") or 0), len(found & set(projects)))
+                for task, found in zip(shown, homes, strict=True)
+            ],
+        )
+
+    async def _tasks_of(self, gid: str) -> list[dict[str, Any]]:
+        return await self._first_page(step_named("project_tasks", gid), "gid,num_subtasks,projects")
+
+    async def _trees(self, parents: list[str]) -> list[SampledTree]:
+        """All that is below some tasks; none is begun when enough was asked."""
+        found: list[SampledTree] = []
+        asked = 0
+        for parent in parents:
+            if asked >= MOST_LISTS:
+                break
+            tasks, waiting, lists = 0, [parent], 0
+            while waiting and asked < 2 * MOST_LISTS:
+                below = await self._together(
+                    self._first_page(step_named("subtasks", gid), "gid,num_subtasks") for gid in waiting
+                )
+                asked, lists = asked + len(waiting), lists + len(waiting)
+                tasks += sum(map(len, below))
+                waiting = [str(task["gid"]) for page in below for task in page if task.get("num_subtasks")]
+            found.append(SampledTree(tasks, lists))
+        return found
+
+    # -- asking ---------------------------------------------------------------------------------------
+
+    async def _gids(self, step: Step) -> list[str]:
+        """Everyone in a list, and its pages counted; nobody where it is refused."""
+        found: list[str] = []
+        requests, offset = 0, None
+        while requests == 0 or offset:
+            requests += 1
+            try:
+                page = (await self._asana.page(*gids_request(step, offset))).content
+            except (CarryOnWithout, StartOver, WaitAndRepeat):
+                self._estimate.remark(f"{step.key} cannot be counted.", lower_bound=True)
+                break
+            found += [str(one["gid"]) for one in page.records if isinstance(one, dict) and one.get("gid")]
+            offset = page.next_offset
+        self._add(step.listing.name, 1, requests=requests)
+        return found
+
+    async def _first_page(self, step: Step, fields: str) -> list[dict[str, Any]]:
+        try:
+            records = (await self._asana.page(*gids_request(step, fields=fields))).content.records
+        except (CarryOnWithout, StartOver, WaitAndRepeat):
+            self._estimate.remark(f"{step.key} cannot be counted.", lower_bound=True)
+            return []
+        return [one for one in records if isinstance(one, dict) and one.get("gid")]
+
+    async def _together(self, questions: Iterable[Any]) -> list[list[dict[str, Any]]]:
+        return list(await asyncio.gather(*questions))
+
+    def _add(self, name: str, lists: int, *, requests: int | None = None) -> None:
+        if wanted(LISTINGS[name], self._scope):
+            self._estimate.add(name, WHY, lists=lists, requests=requests)
