@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from asana_mirror.plan import pages
@@ -86,6 +86,15 @@ class Expected:
     tasks: int  # with those below them, each once
     project_pages: int
     subtask_lists: int
+
+    def plus(self, each: float, loose: Sequence[int], trees: Sequence[SampledTree]) -> Expected:
+        """With tasks in no project, each standing for `each`; given are their numbers of subtasks."""
+        parents = each * sum(subtasks > 0 for subtasks in loose)
+        return replace(
+            self,
+            tasks=round(self.tasks + each * len(loose) + parents * _mean(tree.tasks for tree in trees)),
+            subtask_lists=round(self.subtask_lists + parents * _mean(tree.lists for tree in trees)),
+        )
 
 
 def expected(projects: int, sample: Sequence[SampledProject], trees: Sequence[SampledTree]) -> Expected:

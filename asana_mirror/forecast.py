@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import sqlite3
 from dataclasses import dataclass, field
 
 import httpx
 from sqlite_utils import Database
 
 from asana_mirror.client import Asana
+from asana_mirror.errors import MirrorError
 from asana_mirror.estimate import Estimate, Line, seconds_for
 from asana_mirror.outlook import Outlook, unknown_places
 from asana_mirror.run import SyncOptions
 from asana_mirror.sounding import Sounding
 from asana_mirror.store import Mirror, check_mirror
-from asana_mirror.store.opening import looked_into
+from asana_mirror.store.opening import looked_into, wal_of
 from asana_mirror.words import Scope
 
 
@@ -39,9 +41,7 @@ async def forecast(options: SyncOptions, *, transport: httpx.AsyncBaseTransport 
     told = Forecast("first", resumed=False)
     unknown: Scope | None = options.scope
     if path.exists() and path.stat().st_size:
-        with looked_into(path) as connection:
-            connection.execute("BEGIN")  # all of it as of one moment, beside a run that writes
-            told, unknown = _from_mirror(Mirror(path, Database(connection)), options, estimate)
+        told, unknown, estimate = _looked_up(options)
     if unknown is not None:
         async with Asana(
             options.token,
@@ -59,6 +59,29 @@ async def forecast(options: SyncOptions, *, transport: httpx.AsyncBaseTransport 
     told.per_minute = options.per_minute
     told.seconds = round(seconds_for(told.requests, options.per_minute), 1)
     return told
+
+
+def _looked_up(options: SyncOptions) -> tuple[Forecast, Scope | None, Estimate]:
+    """Look without a trace; once more, as beside any run, if one began meanwhile."""
+    path = options.mirror
+    was_open = wal_of(path).exists()
+    try:
+        found = _look(options, without_trace=True)
+    except (sqlite3.Error, MirrorError):
+        if was_open or not wal_of(path).exists():
+            raise
+    else:
+        if was_open or not wal_of(path).exists():
+            return found
+    return _look(options, without_trace=False)
+
+
+def _look(options: SyncOptions, *, without_trace: bool) -> tuple[Forecast, Scope | None, Estimate]:
+    estimate = Estimate()
+    with looked_into(options.mirror, without_trace=without_trace) as connection:
+        connection.execute("BEGIN")  # all of it as of one moment, beside a run that writes
+        told, unknown = _from_mirror(Mirror(options.mirror, Database(connection)), options, estimate)
+    return told, unknown, estimate
 
 
 def _from_mirror(mirror: Mirror, options: SyncOptions, estimate: Estimate) -> tuple[Forecast, Scope | None]:

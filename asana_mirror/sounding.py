@@ -15,9 +15,9 @@ from asana_mirror.plan import PAGE, wanted
 from asana_mirror.wire import gids_request, task_counts_request
 from asana_mirror.words import Scope, Step, step_named
 
-MOST_PROJECTS = 10  # counted by themselves; more than these are reckoned from them
-MOST_TREES = 20  # tasks with subtasks of which all below is counted
-MOST_LISTS = 60  # of subtasks, in all
+MOST_PROJECTS = MOST_PERSONS = 10  # looked at by themselves; more than these are reckoned from them
+MOST_TREES = 50  # tasks with subtasks of which all below is counted
+MOST_LISTS = 150  # of subtasks: no further tree is begun
 WHY = "new"
 
 
@@ -28,6 +28,7 @@ class Sounding:
         self._asana = asana
         self._scope = scope
         self._estimate = estimate
+        self._persons: list[tuple[str, str]] = []  # gid and workspace
 
     async def sound(self) -> None:
         """Raises what keeps a run from beginning: a bad token, a place that it does not see."""
@@ -64,7 +65,9 @@ class Sounding:
         for listing in listings_below("workspaces"):
             if wanted(listing, self._scope):
                 found[listing.resource] = await self._gids(step_named(listing.name, gid))
-        self._add("assigned_tasks", len(found.get("users", ())) + len(found.get("agents", ())))
+        persons = [*found.get("users", ()), *found.get("agents", ())]
+        self._persons += [(person, gid) for person in persons]
+        self._add("assigned_tasks", len(persons))
         self._add("team_memberships", len(found.get("teams", ())))
         self._add("tagged_tasks", len(found.get("tags", ())))
         return set(found.get("projects", ()))
@@ -84,8 +87,15 @@ class Sounding:
         ):
             sample.append(await self._sampled(project, shown, set(gids)))
             parents += [str(task["gid"]) for task in shown if task.get("num_subtasks")]
+        loose = await self._without_project()
+        parents += [str(task["gid"]) for task in loose if task.get("num_subtasks")]
         trees = await self._trees(evenly(sorted(set(parents)), MOST_TREES))
         reckoned = expected(len(gids), sample, trees)
+        reckoned = reckoned.plus(
+            len(self._persons) / max(1, min(MOST_PERSONS, len(self._persons))),
+            [int(task.get("num_subtasks") or 0) for task in loose],
+            trees,
+        )
         if reckoned.project_pages:
             self._add("project_tasks", len(gids), requests=reckoned.project_pages)
         self._add("subtasks", reckoned.subtask_lists)
@@ -93,9 +103,7 @@ class Sounding:
         self._add("task_attachments", reckoned.tasks)
         if len(chosen) < len(gids):
             self._estimate.remark(f"Tasks are reckoned from {len(chosen)} of {len(gids):,} projects.")
-        self._estimate.remark(
-            "Tasks in no project are not counted, and lists of tasks by person or tag as a page each."
-        )
+        self._estimate.remark("Lists of tasks by person or tag are counted as a page each.")
 
     async def _sampled(
         self, gid: str, shown: list[dict[str, Any]], projects: Collection[str]
@@ -119,6 +127,16 @@ class Sounding:
                 for task, found in zip(shown, homes, strict=True)
             ],
         )
+
+    async def _without_project(self) -> list[dict[str, Any]]:
+        """Tasks of some persons that stand in no project, nor below another task."""
+        pages = await self._together(
+            self._first_page(step_named("assigned_tasks", *person), "gid,num_subtasks,projects,parent")
+            for person in evenly(self._persons, MOST_PERSONS)
+        )
+        return [
+            task for page in pages for task in page if not task.get("projects") and not task.get("parent")
+        ]
 
     async def _tasks_of(self, gid: str) -> list[dict[str, Any]]:
         return await self._first_page(step_named("project_tasks", gid), "gid,num_subtasks,projects")

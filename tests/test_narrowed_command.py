@@ -54,7 +54,7 @@ def test_a_project_and_a_team_may_be_named_by_their_addresses(
 
 
 @pytest.mark.parametrize(("option", "kind"), [("--project", "project"), ("--team", "team")])
-@pytest.mark.parametrize("more", [[]])
+@pytest.mark.parametrize("more", [[], ["--dry-run"]])
 def test_a_place_that_the_token_does_not_see_leaves_no_trace(
     tmp_path: Path, environment: dict[str, str], option: str, kind: str, more: list[str]
 ) -> None:

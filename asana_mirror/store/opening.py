@@ -63,7 +63,7 @@ def _check_content(path: Path) -> None:
         if file.read(len(_MAGIC)) != _MAGIC:
             raise NotAMirror(f"{path} is not a SQLite file.")
     try:
-        connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
+        connection = sqlite3.connect(_only_to_read(path), uri=True)
         try:
             (application_id,) = connection.execute("PRAGMA application_id").fetchone()
             (version,) = connection.execute("PRAGMA user_version").fetchone()
@@ -102,12 +102,27 @@ def open_mirror(path: Path) -> Database:
         return db
 
 
+def wal_of(path: Path) -> Path:
+    """The file beside a mirror that is there as long as somebody has it open, or was killed meanwhile."""
+    return Path(f"{path}-wal")
+
+
+def _only_to_read(path: Path, *, without_trace: bool = True) -> str:
+    """The address for SQLite. Even who only reads leaves files beside, unless nobody else has the mirror open."""
+    immutable = "&immutable=1" if without_trace and not wal_of(path).exists() else ""
+    return f"{path.resolve().as_uri()}?mode=ro{immutable}"
+
+
 @contextmanager
-def looked_into(path: Path) -> Iterator[sqlite3.Connection]:
-    """Open for reading only. Raises NotAMirror, or WrongUsage for a mirror that must be upgraded first."""
+def looked_into(path: Path, *, without_trace: bool = False) -> Iterator[sqlite3.Connection]:
+    """Open for reading only. Raises NotAMirror, or WrongUsage for a mirror that must be upgraded first.
+
+    `without_trace`: for a short look. Should somebody begin to write meanwhile (`wal_of`), what was seen is void.
+    """
     check_mirror(path, must_exist=True)
     with translated(path):
-        connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=_BUSY_TIMEOUT_S)
+        address = _only_to_read(path, without_trace=without_trace)
+        connection = sqlite3.connect(address, uri=True, timeout=_BUSY_TIMEOUT_S)
         try:
             (version,) = connection.execute("PRAGMA user_version").fetchone()
             if version < len(steps()):
