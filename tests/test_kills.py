@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
+import shutil
 import signal
 import subprocess
 import time
@@ -11,7 +13,7 @@ from pathlib import Path
 import pytest
 from lag import equal_at_last, equal_but_for_lag
 from truth import RESOURCES, differences, living, unsound
-from worlds import Listener, Mirrored, begin_run, mirror, rows, value
+from worlds import Listener, Mirrored, Struck, begin_run, mirror, mirrored, rows, value
 
 from asana_mirror.errors import Interrupted, MirrorBusy
 from asana_mirror.run import Stop
@@ -104,6 +106,44 @@ def test_a_kill_in_a_later_run_loses_nothing_either(tmp_path: Path, mode: str, m
     if mode == "--full":  # which the next run goes on with
         assert differences(world, path) == []
     assert equal_at_last(both)
+
+
+def _killed_at(both: Mirrored, request: int) -> bool:
+    """Whether the run lasted until then."""
+    struck = Struck(both.app, both.path, request)
+    with contextlib.suppress(Interrupted):
+        mirror(both.world, both.path, struck, stop=struck.stop, max_deletes=1000)
+    return struck.put_back()
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_kill_at_any_request_of_a_run_that_follows_changes_loses_nothing(tmp_path: Path, seed: int) -> None:
+    """What it had heard, read and written by then is all there, or will be heard and read again."""
+    both = mirrored(tmp_path, generate(48, 40, projects=6, stories_per_task=2.0, users=8))
+    before = tmp_path / "before.db"
+    shutil.copyfile(both.path, before)
+    random_edits(both.world, 40, seed)
+    request = 1
+    while _killed_at(both, request):
+        assert unsound(both.path) == []
+        both.sync(max_deletes=1000)
+        assert equal_but_for_lag(both)
+        shutil.copyfile(before, both.path)
+        request += 3
+    assert request > 30
+
+
+def test_a_kill_at_any_request_of_a_first_run_loses_nothing(tmp_path: Path) -> None:
+    world = generate(49, 20, projects=3, stories_per_task=2.0, users=5)
+    both = Mirrored(world, create_app(world), tmp_path / "mirror.db")
+    request = 1
+    while _killed_at(both, request):
+        both.sync()
+        assert differences(world, both.path) == []
+        assert unsound(both.path) == []
+        both.path.unlink()
+        request += 4
+    assert request > 60
 
 
 def test_what_changes_between_a_kill_and_the_next_run_arrives(tmp_path: Path) -> None:
