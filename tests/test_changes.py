@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,11 +11,13 @@ import pytest
 from lag import equal_at_last, equal_but_for_lag, tasks_without_a_stream
 from second_runs import Record
 from second_runs import both as both
-from truth import RESOURCES, living, unsound
+from truth import RESOURCES, differences, living, unsound
+from verifications import spoil
 from worlds import Listener, Mirrored, Rewriter, is_alive, mirror, mirrored, row, rows, value
 
 from asana_mirror.errors import TooManyMissing
 from asana_mirror.sandbox import World, create_app, generate, random_edits
+from asana_mirror.sandbox.change_stories import edit_story
 
 # -- while a run reads --------------------------------------------------------------------------------
 
@@ -65,6 +68,61 @@ def test_what_changes_between_any_two_requests_of_a_later_run_arrives_with_the_n
         mirror(both.world, both.path, office, max_deletes=1000)
         both.sync(max_deletes=1000)
         assert equal_but_for_lag(both, office.untold)
+
+
+class RightAfterwards:
+    """Stands before an app: as soon as a project's tasks are listed, somebody likes one and edits a comment."""
+
+    def __init__(self, both: Mirrored) -> None:
+        self.both = both
+        self.tasks = {
+            _project(task): task["gid"] for task in _plain_tasks(both.world) if _said_on(both, task)
+        }
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        await self.both.app(scope, receive, send)
+        place = re.search(r"/projects/(\d+)/tasks$|/tasks/(\d+)/stories$", scope["path"])
+        task = place and (self.tasks.get(place[1]) or place[2])
+        if task in self.tasks.values():
+            world, by = self.both.world, self.both.world.me
+            if place and place[1]:
+                world.like(task, liked=by not in world.records[task].get("likes", ()))
+            else:
+                comment = world.find(_said_on(self.both, world.record(task))[0])
+                edit_story(world, by, comment, {"text": f"Edited after {scope['path']}"})
+
+
+def _said_on(both: Mirrored, task: Record) -> list[str]:
+    stories = both.world.stories(both.world.records[task["gid"]])
+    return [story["gid"] for story in stories if story["resource_subtype"] == "comment_added"]
+
+
+def test_what_changes_right_after_its_list_was_read_is_told_by_the_stream(tmp_path: Path) -> None:
+    """Because the token was taken before. Neither change moves the modified_at of its task."""
+    world = generate(7, 120, projects=8, stories_per_task=4.0)
+    both = Mirrored(world, create_app(world), tmp_path / "mirror.db")
+    office = RightAfterwards(both)
+    assert len(office.tasks) > 3
+    mirror(world, both.path, office)
+    assert differences(world, both.path)
+
+    both.sync()
+
+    assert equal_but_for_lag(both)
+
+
+def test_what_changes_right_after_a_sweep_is_told_by_the_fresh_stream(tmp_path: Path) -> None:
+    both = mirrored(tmp_path, generate(7, 120, projects=8, stories_per_task=4.0))
+    office = RightAfterwards(both)
+    for gid in office.tasks.values():
+        both.write("PUT", f"/tasks/{gid}", name="So that its stories are read at once")
+    spoil(both, "UPDATE sync_checkpoints SET cursor = 'dead' WHERE name = 'events'")
+    mirror(both.world, both.path, office)
+    assert differences(both.world, both.path)
+
+    both.sync()
+
+    assert equal_but_for_lag(both)
 
 
 # -- once, however often it changed --------------------------------------------------------------------
