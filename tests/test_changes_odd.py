@@ -208,11 +208,12 @@ def test_a_run_after_a_stopped_one_looks_at_what_no_stream_tells_of(both: Mirror
         and not record["tags"]
         and not any(map(in_a_project, _line(world, record)))
     )
+    told = task_with(world, only_in_a_project)["gid"]
     both.write("PUT", f"/tasks/{unheard}", name="Told by nobody")
-    both.write("PUT", f"/tasks/{task_with(world, only_in_a_project)['gid']}", name="Told by a stream")
+    both.write("PUT", f"/tasks/{told}", name="Told by a stream")
     stop = Stop()
     with contextlib.suppress(Interrupted):
-        mirror(world, both.path, StopAt(both.app, "/stories", stop), stop=stop)
+        mirror(world, both.path, StopAt(both.app, f"/tasks/{told}", stop), stop=stop)
 
     both.sync()
 
@@ -220,13 +221,13 @@ def test_a_run_after_a_stopped_one_looks_at_what_no_stream_tells_of(both: Mirror
 
 
 class StopAt:
-    """Asks a run to stop as soon as it asks for a path."""
+    """Asks a run to stop as soon as it has asked for a path."""
 
     def __init__(self, app: Any, path: str, stop: Stop) -> None:
         self.app, self.path, self.stop = app, path, stop
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        if scope["type"] == "http" and self.path in scope["path"] and not self.stop.is_set():
+        if scope["type"] == "http" and scope["path"].endswith(self.path) and not self.stop.is_set():
             self.stop.ask()
         await self.app(scope, receive, send)
 
