@@ -182,7 +182,8 @@ class Consequences:
 
     def wish_for(self, tasks: Iterable[str], *, anew: bool = False) -> None:
         """Let tasks be read by themselves."""
-        self._mirror.inbox.note(Wish("tasks", gid, anew=anew) for gid in tasks)
+        followed = self._mirror.excluded.outside("tasks", tasks)
+        self._mirror.inbox.note(Wish("tasks", gid, anew=anew) for gid in followed)
 
     def _look_above(
         self, rows: dict[str, Row], written: Written, changes: dict[str, frozenset[str]], step: Step | None

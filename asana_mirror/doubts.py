@@ -58,6 +58,8 @@ class Doubts:
         if resource == "tasks" and standing:
             self._let_go_with_parents(set(standing))
             standing = absence.standing_on_missing(resource, round_number)
+        followed = self._mirror.excluded.outside(resource, standing)
+        standing = {gid: standing[gid] for gid in followed}
         doubtful = dict.fromkeys(absence.in_doubt(resource, round_number), False) | standing
         return {gid: told for gid, told in doubtful.items() if (resource, gid) not in self._asked}
 

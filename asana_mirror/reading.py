@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field, replace
 
 from asana_mirror.catalog import RESOURCES, Resource
@@ -13,9 +13,11 @@ from asana_mirror.client import Asana, GaveUp
 from asana_mirror.consequences import Consequences
 from asana_mirror.decode import decode
 from asana_mirror.errors import CarryOnWithout, ListTooLong, OffsetExpired, SyncTokenExpired
+from asana_mirror.exclusion import Sifted
 from asana_mirror.group_commit import GroupCommit
 from asana_mirror.plan import is_swept, steps_of_split
 from asana_mirror.quota import READS_IN_FLIGHT
+from asana_mirror.sifting import Sifting
 from asana_mirror.store import Mirror, Run, Tally
 from asana_mirror.store.streams import key_of
 from asana_mirror.times import utc_now
@@ -51,6 +53,7 @@ class Reading:
         self.progress = Progress()
         self.postponed: dict[str, str] = {}  # listing → why it is left for the next run
         self.consequences = Consequences(mirror, run, scope, self.ask_for)
+        self.sifting = Sifting(asana, mirror.excluded, trusts=run.mode != "full")
         self.pauses_at: Callable[[], bool] = lambda: (
             False
         )  # whether something else must be done before the next list
@@ -59,6 +62,7 @@ class Reading:
         self._run = run
         self._stop = stop
         self._ahead: deque[Checkpoint] = deque()
+        self._only: Collection[str] = ()
         self._busy: set[str] = set()
         self._news = asyncio.Event()
         self.write = GroupCommit(mirror).write
@@ -70,8 +74,9 @@ class Reading:
             self.progress.asked[name] = asked
             self.progress.done[name] = asked - due
 
-    async def drain(self) -> None:
-        """Read until no listing is due, until something else must be done first, or until told to stop."""
+    async def drain(self, only: Collection[str] = ()) -> None:
+        """Read until no listing (`only`: of these kinds) is due, something else must be done first, or told to stop."""
+        self._only = only
         async with asyncio.TaskGroup() as workers:
             for _ in range(READS_IN_FLIGHT):
                 workers.create_task(self._work())
@@ -100,7 +105,7 @@ class Reading:
 
     def _look_ahead(self) -> None:
         passed_over = len(self._busy) + len(self.postponed)
-        due = self._mirror.rounds.due(self._run.round, passed_over + AHEAD)
+        due = self._mirror.rounds.due(self._run.round, passed_over + AHEAD, self._only)
         self._ahead.extend(
             checkpoint
             for checkpoint in due
@@ -113,6 +118,11 @@ class Reading:
         self._news = asyncio.Event()
 
     async def _read_listing(self, checkpoint: Checkpoint) -> None:
+        if not self._mirror.excluded.followed([checkpoint.step]):
+            await self.write(
+                lambda: self._mirror.excluded.forget_lists_of([checkpoint.step.parent_gid or ""])
+            )
+            return
         if checkpoint.split:
             await self._split(checkpoint)
             return
@@ -153,33 +163,38 @@ class Reading:
 
     async def _read_page(self, checkpoint: Checkpoint) -> Checkpoint | None:
         """Read and write one page; returns what is left of the listing."""
+        step = checkpoint.step
         try:
-            answer = await self._asana.page(*page_request(checkpoint.step, checkpoint.offset))
+            answer = await self._asana.page(*page_request(step, checkpoint.offset))
+            sifted = await self.sifting.sift(step.listing.resource, answer.content.records, step)
         except OffsetExpired as death:
             return await self._start_over(checkpoint, str(death))
         except ListTooLong as refusal:
             await self._split(checkpoint, str(refusal))
             return None
         except CarryOnWithout as refusal:
-            self._refuse(checkpoint.step, refusal.status, str(refusal))
+            self._refuse(step, refusal.status, str(refusal))
             return None
         except GaveUp as trouble:
-            step = checkpoint.step
             if not self.postpone(step.key, step.listing.resource, trouble):
                 self._refuse(step, trouble.status or 0, str(trouble))
             return None
         if checkpoint.offset is not None and answer.content.next_offset == checkpoint.offset:
             return await self._start_over(checkpoint, "Its pages lead to themselves.")
-        return await self.write(lambda: self.write_page(checkpoint, answer))
+        return await self.write(lambda: self.write_page(checkpoint, answer, sifted))
 
-    def write_page(self, checkpoint: Checkpoint, answer: Answer[Page]) -> Checkpoint | None:
+    def write_page(
+        self, checkpoint: Checkpoint, answer: Answer[Page], sifted: Sifted | None = None
+    ) -> Checkpoint | None:
         """Write a page, its links, what it opens and how far it brings its listing. Inside a transaction."""
         step, page, now = checkpoint.step, answer.content, utc_now()
         resource = RESOURCES[step.listing.resource]
         position = step.listing.position if step.listing.position in resource.own_columns else None
+        sifted = sifted or Sifted(page.records)
+        self.leave_out(sifted)
         batch = decode(
             resource,
-            page.records,
+            sifted.kept,
             fills=step.fills(),
             position=(position, checkpoint.records) if position else None,
         )
@@ -214,7 +229,10 @@ class Reading:
         if any(links.united for links in resource.links):
             batch.shown_elsewhere = absence.seen(resource.name, batch.listed, run.round)
         reshaped = self.consequences.reshaped(batch)
-        written = self._mirror.pages.write(batch, run_id=run.id, now=now)
+        taken_in = self._mirror.excluded.take_in(batch)
+        written = self._mirror.pages.write(self.sifting.blank(batch), run_id=run.id, now=now)
+        for name, gids in taken_in.items():
+            written.born.setdefault(name, set()).update(gids)
         self.tally.add(written.tally)
         absence.close_children(batch, run.round)
         for name, rows in batch.rows.items():
@@ -233,13 +251,20 @@ class Reading:
         )
         self.consequences.draw(resource, batch, written, reshaped, step, now)
 
+    def leave_out(self, sifted: Sifted) -> None:
+        """Keep out who is excluded, and conclude nothing of it. Inside the caller's transaction."""
+        self._mirror.excluded.leave_out(sifted.left_out)
+        for resource, gid in sifted.left_out:
+            self._mirror.absence.found(resource, [gid], self._run.round)
+            self._mirror.inbox.fulfil(resource, [gid])
+
     def ask_for(self, steps: Iterable[Step], *, again: bool = False) -> int:
         """Put listings in the queue, each at most once a round unless `again`; returns how many are new.
 
         Inside the caller's transaction.
         """
         by_name: dict[str, list[Step]] = {}
-        for step in steps:
+        for step in self._mirror.excluded.followed(steps):
             by_name.setdefault(step.listing.name, []).append(step)
         new = 0
         for name, named in by_name.items():

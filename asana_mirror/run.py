@@ -18,6 +18,7 @@ from asana_mirror.doubts import Doubts
 from asana_mirror.ending import Show, Stop, holder, on_record, opened
 from asana_mirror.errands import Errands
 from asana_mirror.errors import AsanaUnreachable, TooManyMissing
+from asana_mirror.exclusion import STAGES, Exclusion
 from asana_mirror.listening import Listening
 from asana_mirror.plan import WALKS, too_many
 from asana_mirror.reading import Reading
@@ -43,6 +44,7 @@ class SyncOptions:
     max_deletes: int | None = None
     proxy: str | None = None
     scope: Scope = field(default_factory=Scope)
+    exclude: Exclusion = field(default_factory=Exclusion)
     full: bool = False
     max_age_s: float = 24 * 3600.0
     sweep_every_s: float = 7 * 24 * 3600.0
@@ -128,6 +130,7 @@ async def _round(
         run = mirror.rounds.begin(
             options.scope, full=options.full, now=utc_now(), holder=holder(), version=__version__
         )
+        mirror.excluded.configure(options.exclude)
     mirror.unheard.find_anew()
     report = Report(run.id, run.mode, run.resumed)
     work = Work(asana, mirror, run, options, stop)
@@ -205,6 +208,8 @@ class Work:
     async def until_nothing_is_left(self) -> None:
         """Read what is due, what events asked for, and who is in doubt, until nothing is left of all that."""
         while True:
+            for listings in STAGES if self.reading.sifting else ():
+                await self.reading.drain(listings)
             await self.reading.drain()
             check_stopped(self._stop, self.reading)
             if self._listening.grows_old():

@@ -60,6 +60,7 @@ class Singly:
         also = "dependents" if anew and resource == "tasks" else ""
         try:
             answer = await self._asana.record(*record_request(entry.path or "", resource, gid, also=also))
+            sifted = await self._reading.sifting.sift(resource, [answer.content])
         except CarryOnWithout as refusal:
             if refusal.status in REFUSALS:
                 return "access_lost" if refusal.status == 403 else "gone"
@@ -69,10 +70,11 @@ class Singly:
             if self._reading.postpone(path, resource, trouble):
                 return "gave up"
             return "refused"
-        batch = decode(entry, [answer.content], fills=self._rows.fills(resource, gid))
+        batch = decode(entry, sifted.kept, fills=self._rows.fills(resource, gid))
         dependents = answer.content.get("dependents") if anew else None
 
         def keep() -> None:
+            self._reading.leave_out(sifted)
             self._reading.write_batch(entry, batch, None, utc_now())
             self._mirror.ledger.solve_problem(path)
             self._mirror.inbox.fulfil(resource, [gid], anew=anew)

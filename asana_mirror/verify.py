@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import random
 import time
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Collection, Iterable, Iterator
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,6 +33,7 @@ from asana_mirror.quota import READS_IN_FLIGHT
 from asana_mirror.reading import Progress
 from asana_mirror.repair import Done, Wrong, reason_against, repaired
 from asana_mirror.run import SyncOptions
+from asana_mirror.sifting import Sifting
 from asana_mirror.singly import Record
 from asana_mirror.store import check_mirror, hold
 from asana_mirror.store.opening import sqlite_translated
@@ -157,6 +158,7 @@ class Checking:
         self.progress = Progress()
         self._asana = asana
         self._rows = rows
+        self._sifting = Sifting(asana, rows.excluded)
         self._stop = stop
         self._told: set[Difference] = set()
         self._global_fields: dict[Step, set[str] | None] = {}
@@ -214,12 +216,13 @@ class Checking:
             return
         self.found.listings += 1
         what, rows = step.listing.resource, self._rows
-        here = rows.standing(step)
+        here = rows.excluded.outside(what, rows.standing(step))
         if step in self._global_fields:  # no field says in which workspace's list it stands
             known = set(here)
             here = [gid for gid in there if gid in known]
         strange = set(there) - set(here)
         aside = rows.undecoded(what, strange) | await self._erased(what, strange) if strange else set()
+        aside |= await self._left_out(what, strange - aside)
         told = [gid for gid in there if gid not in aside]
         compared = compare_listing(what, step.key, here, told, rows.states(what, strange))
         if step.listing.position:
@@ -237,6 +240,17 @@ class Checking:
                 answer = await self._asana.record(*record_request(entry.path or "", resource, gid))
                 batch = decode(entry, [answer.content])
                 if gid in batch.listed and gid not in erasure.batch(batch).rows[resource]:
+                    found.add(gid)
+        return found
+
+    async def _left_out(self, resource: str, gids: Collection[str]) -> set[str]:
+        """Which of these are kept out by the configuration."""
+        known, entry = self._rows.excluded.among(resource, gids), RESOURCES[resource]
+        found = set(known)
+        for gid in set(gids) - known if self._sifting and entry.path else ():
+            with contextlib.suppress(CarryOnWithout, GaveUp):
+                answer = await self._asana.record(*record_request(entry.path or "", resource, gid))
+                if not (await self._sifting.sift(resource, [answer.content])).kept:
                     found.add(gid)
         return found
 
@@ -286,13 +300,14 @@ class Checking:
         path = entry.path or ""
         try:
             answer = await self._asana.record(*record_request(path, resource, gid))
+            kept = (await self._sifting.sift(resource, [answer.content])).kept
         except CarryOnWithout as refusal:
             self._note_refused(resource, gid, refusal)
             return
         except GaveUp as trouble:
             self._give_up(path.format(gid=gid), trouble)
             return
-        batch = rows.erasure.batch(decode(entry, [answer.content], fills=rows.fills(resource, gid)))
+        batch = rows.erasure.batch(decode(entry, kept, fills=rows.fills(resource, gid)))
         for record in batch.undecoded:
             self._leave_out(f"{record.resource} {record.gid}", None, f"It does not fit: {record.error}")
         self.found.records += 1

@@ -7,6 +7,7 @@ streams   the tokens of event streams
 inbox     what events told and nobody has read yet
 ages      what is due by its age, by an upgrade, or because it was refused or put off
 unheard   tasks of which no stream tells
+excluded  what the configuration keeps out
 places    in which list a record stands
 counts    how many requests lists would take
 shown     where a name is shown that belongs to something else
@@ -27,6 +28,7 @@ from sqlite_utils import Database
 
 from asana_mirror.store.absence import Absence
 from asana_mirror.store.ages import Ages
+from asana_mirror.store.excluded import Excluded
 from asana_mirror.store.inbox import Inbox
 from asana_mirror.store.ledger import Ledger
 from asana_mirror.store.opening import check_mirror, hold, open_mirror
@@ -56,6 +58,7 @@ class Mirror:
         self.unheard = Unheard(self.db)
         self.shown = Shown(self.db)
         self.absence = Absence(self.db)
+        self.excluded = Excluded(self.db)
         self.ledger = Ledger(self.db)
         self.search = Search(self.db)
         self.purging = Purging(self.db, PurgedPeople(self.db), self.search)

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from sqlite_utils import Database
 
 from asana_mirror.catalog import LISTINGS, RESOURCES, Listing, listings_of
+from asana_mirror.store.excluded import kept_out
 from asana_mirror.store.pages import gids_json
 from asana_mirror.words import Batch, Step
 
@@ -133,7 +134,8 @@ class Absence:
     ) -> set[str]:
         found = self._db.execute(
             "INSERT INTO sync_missing (round, resource, gid, reason) "
-            f"SELECT ?, ?, gid, ? FROM {resource} WHERE {ALIVE} AND {condition} ON CONFLICT DO NOTHING "
+            f"SELECT ?, ?, gid, ? FROM {resource} WHERE {ALIVE} AND {condition} "
+            f"AND gid NOT IN {kept_out(resource)} ON CONFLICT DO NOTHING "
             "RETURNING gid",
             [round_number, resource, reason, *parameters],
         )
@@ -146,6 +148,7 @@ class Absence:
                 "INSERT INTO sync_missing (round, resource, gid, reason, explained) "
                 f"SELECT ?1, ?2, gid, '{DELETED}', 1 FROM {resource} WHERE {ALIVE} AND gid IN "
                 "(SELECT gid FROM sync_inbox WHERE resource = ?2 AND to_read = 0) "
+                f"AND gid NOT IN {kept_out(resource)} "
                 f"ON CONFLICT DO UPDATE SET reason = '{DELETED}', explained = 1",
                 [round_number, resource],
             )
@@ -173,7 +176,7 @@ class Absence:
         """Asked for by itself, the record was refused; or it went with what it stood on."""
         self._db.execute(
             "INSERT INTO sync_missing (round, resource, gid, reason, explained) "
-            f"SELECT ?, ?, gid, ?, ? FROM {resource} WHERE {ALIVE} AND gid = ? "
+            f"SELECT ?, ?, gid, ?, ? FROM {resource} WHERE {ALIVE} AND gid = ? AND gid NOT IN {kept_out(resource)} "
             "ON CONFLICT DO UPDATE SET reason = excluded.reason, explained = excluded.explained",
             [round_number, resource, reason, int(explained), gid],
         )

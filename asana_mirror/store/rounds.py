@@ -7,7 +7,7 @@ unfinished: the next run with the same scope goes on with a complete walk, and t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ from sqlite_utils import Database
 
 from asana_mirror.catalog import LISTINGS, fingerprint
 from asana_mirror.plan import WALKS
-from asana_mirror.store.pages import Tally
+from asana_mirror.store.pages import Tally, gids_json
 from asana_mirror.words import Checkpoint, Scope, Step, step_named
 
 FINISHED = ("complete", "guarded")
@@ -200,8 +200,8 @@ class Rounds:
         if run.leaves_rest:
             self.ask_for(steps, 0, again=True)
 
-    def due(self, round_number: int, limit: int) -> list[Checkpoint]:
-        """What is still to be read, most wanted first."""
+    def due(self, round_number: int, limit: int, only: Collection[str] = ()) -> list[Checkpoint]:
+        """What is still to be read, most wanted first; of some kinds of listings `only`, where named."""
         return [
             Checkpoint(
                 step_named(name, parent_gid, workspace_gid, why or "", since),
@@ -227,8 +227,9 @@ class Rounds:
                 since,
             ) in self._db.execute(
                 "SELECT name, parent_gid, workspace_gid, offset, records, restarts, walk_began_at, next_cursor, "
-                "split, why, since FROM sync_checkpoints WHERE due = 1 AND round = ? ORDER BY rank LIMIT ?",
-                [round_number, limit],
+                "split, why, since FROM sync_checkpoints WHERE due = 1 AND round = ?1 AND (?3 = '[]' OR name IN "
+                "(SELECT value FROM json_each(?3))) ORDER BY rank LIMIT ?2",
+                [round_number, limit, gids_json(only)],
             )
         ]
 

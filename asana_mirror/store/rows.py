@@ -14,7 +14,8 @@ from sqlite_utils import Database
 
 from asana_mirror.catalog import LISTINGS, RESOURCES, Links, Row, listings_of
 from asana_mirror.compare import LIVING, Here
-from asana_mirror.store.absence import ALIVE
+from asana_mirror.store.absence import ALIVE, standing_on
+from asana_mirror.store.excluded import Excluded, kept_out
 from asana_mirror.store.opening import looked_into
 from asana_mirror.store.pages import gids_json
 from asana_mirror.store.purged import PurgedPeople
@@ -45,6 +46,7 @@ class Rows:
         self._connection = connection
         self.workspaces: tuple[str, ...] = tuple(workspaces)
         self.erasure = PurgedPeople(Database(connection)).erasure()
+        self.excluded = Excluded(Database(connection))
 
     # -- listings -------------------------------------------------------------------------------------
 
@@ -110,18 +112,20 @@ class Rows:
     # -- records --------------------------------------------------------------------------------------
 
     def count(self) -> dict[str, int]:
-        """How many living records there are of whatever can be read by itself."""
+        """How many living records there are of whatever can be read by itself, but for those kept out."""
         return {
-            name: self._all(f"SELECT count(*) FROM {name} WHERE {ALIVE} AND {self._within(name)}")[0][0]
+            name: self._all(f"SELECT count(*) FROM {name} WHERE {_followed(name)} AND {self._within(name)}")[
+                0
+            ][0]
             for name, entry in RESOURCES.items()
             if entry.path
         }
 
     def gids(self, resource: str) -> Iterator[str]:
-        """The gids of all living records, in a fixed order."""
+        """The gids of all living records, in a fixed order, but for those kept out."""
         last = ""
         while found := self._column(
-            f"SELECT gid FROM {resource} WHERE gid > ? AND {ALIVE} AND {self._within(resource)} "
+            f"SELECT gid FROM {resource} WHERE gid > ? AND {_followed(resource)} AND {self._within(resource)} "
             f"ORDER BY gid LIMIT {AT_ONCE}",
             last,
         ):
@@ -237,6 +241,18 @@ class Rows:
 
     def _column(self, sql: str, *values: Any) -> list[str]:
         return [row[0] for row in self._connection.execute(sql, values)]
+
+
+@cache
+def _followed(resource: str) -> str:
+    """The condition that a record lives, and that neither it nor what it stands on is kept out."""
+    places = [
+        ("gid", resource),
+        *((column, parent) for child, column, parent in standing_on() if child == resource),
+    ]
+    return " AND ".join(
+        [ALIVE, *(f"coalesce({column}, '') NOT IN {kept_out(parent)}" for column, parent in places)]
+    )
 
 
 @cache
