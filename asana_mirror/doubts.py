@@ -95,7 +95,7 @@ class Doubts:
 
     def _look_after_members(self) -> None:
         """Who is gone has left the teams as well; no stream tells of memberships."""
-        teams = self._mirror.absence.teams_of_missing(self._run.round) - self._looked_after
+        teams = self._mirror.ties.teams(self._run.round) - self._looked_after
         self._looked_after |= teams
         steps = [step_named("team_memberships", gid, why="a member is gone") for gid in teams]
         if wanted(LISTINGS["team_memberships"], self._scope):
@@ -105,7 +105,7 @@ class Doubts:
 
     def _wish_for_the_bereaved(self) -> None:
         """Tasks that still link to who is missing: their links are others by now."""
-        linked = self._mirror.absence.linked_to_missing(self._run.round)
-        tasks = {gid for gid in linked.get("tasks", ()) if ("tasks", gid) not in self._relinked}
+        tied = self._mirror.ties.tasks(self._run.round)
+        tasks = {gid for gid in tied if ("tasks", gid) not in self._relinked}
         self._relinked.update(("tasks", gid) for gid in tasks)
         self._reading.consequences.wish_for(tasks)

@@ -258,3 +258,23 @@ def test_a_task_read_by_itself_that_had_been_buried_is_tied_again(both: Mirrored
     assert rows(
         both.path, "SELECT 1 FROM task_dependencies WHERE task_gid = ? AND depends_on_gid = ?", task, on
     )
+
+
+def test_subtasks_of_an_agent_that_is_gone_are_read_though_no_event_told(both: Mirrored) -> None:
+    world = both.world
+    agent = world.inside["agent", world.workspaces[0]][0]
+    subtask = next(
+        record["gid"]
+        for record in world.iter_records("tasks")
+        if record["parent"] and not in_a_project(record)
+    )
+    both.write("PUT", f"/tasks/{subtask}", assignee=agent)
+    both.sync()
+    world.lose_events(1.0)
+    for gid in list(world.assigned[agent, world.workspaces[0]]):
+        both.write("PUT", f"/tasks/{gid}", assignee=None)
+    world.records[agent]["trashed"] = agent
+
+    both.sync()
+
+    assert both.row("tasks", subtask)["assignee_gid"] is None

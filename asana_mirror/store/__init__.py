@@ -12,6 +12,7 @@ places    in which list a record stands
 counts    how many requests lists would take
 shown     where a name is shown that belongs to something else
 absence   who is missing, and tombstones
+ties      who is still tied to what is missing
 ledger    requests, problems, announced changes
 search    the full-text indexes
 purged    who was purged and must not come back
@@ -39,6 +40,7 @@ from asana_mirror.store.rounds import Rounds, Run
 from asana_mirror.store.search import Search
 from asana_mirror.store.shown import Shown
 from asana_mirror.store.streams import Streams
+from asana_mirror.store.ties import Ties
 from asana_mirror.store.unheard import Unheard
 
 __all__ = ["Erased", "Mirror", "Run", "Tally", "Written", "check_mirror", "hold"]
@@ -59,6 +61,7 @@ class Mirror:
         self.shown = Shown(self.db)
         self.absence = Absence(self.db)
         self.excluded = Excluded(self.db)
+        self.ties = Ties(self.db)
         self.ledger = Ledger(self.db)
         self.search = Search(self.db)
         self.purging = Purging(self.db, PurgedPeople(self.db), self.search)

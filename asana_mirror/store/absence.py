@@ -240,47 +240,6 @@ class Absence:
             round_number,
         )
 
-    def linked_to_missing(self, round_number: int) -> dict[str, set[str]]:
-        """Resource → living records that still link to something missing."""
-        found: dict[str, set[str]] = {"tasks": set()}
-        missing = self._gids(
-            f"SELECT DISTINCT resource FROM sync_missing WHERE round = ? AND reason != '{IN_DOUBT}'",
-            round_number,
-        )
-        if not missing:
-            return found
-        for owner, table, owner_column, column, other in _link_keys(self._db):
-            if other not in missing:
-                continue
-            gids = self._gids(
-                f"SELECT DISTINCT {owner_column} FROM {table} WHERE {column} IN (SELECT gid FROM sync_missing "
-                f"WHERE round = ?1 AND resource = ?2 AND reason != '{IN_DOUBT}') AND EXISTS "
-                f"(SELECT 1 FROM {owner} WHERE gid = {owner_column} AND {ALIVE}) AND {owner_column} NOT IN "
-                "(SELECT gid FROM sync_missing WHERE round = ?1 AND resource = ?3)",
-                round_number,
-                other,
-                owner,
-            )
-            found.setdefault(owner, set()).update(gids)
-        found["tasks"] |= self._gids(
-            "SELECT DISTINCT task_gid FROM task_custom_fields, json_each(reference_gids) AS other "
-            "WHERE custom_field_gid IN "
-            "(SELECT gid FROM custom_fields WHERE resource_subtype = 'reference' OR type = 'reference') "
-            f"AND other.value IN (SELECT gid FROM sync_missing WHERE round = ?1 AND reason != '{IN_DOUBT}') "
-            f"AND EXISTS (SELECT 1 FROM tasks WHERE gid = task_gid AND {ALIVE}) "
-            "AND task_gid NOT IN (SELECT gid FROM sync_missing WHERE round = ?1 AND resource = 'tasks')",
-            round_number,
-        )
-        return found
-
-    def teams_of_missing(self, round_number: int) -> set[str]:
-        """The teams in which, as far as is known, somebody is who is missing."""
-        return self._gids(
-            f"SELECT DISTINCT team_gid FROM team_memberships WHERE {ALIVE} AND user_gid IN "
-            f"(SELECT gid FROM sync_missing WHERE round = ? AND resource = 'users' AND reason != '{IN_DOUBT}')",
-            round_number,
-        )
-
     def no_longer(self, table: str, gid: str, round_number: int) -> bool:
         """Not in Asana any more, as far as is known: a tombstone, missing in this round, or never more than a stub."""
         row = self._db.execute(
@@ -402,15 +361,6 @@ def standing_in(listing: Listing, which: str = "= ?", *, alone: bool = False) ->
         )
     workspace = " AND workspace_gid = ?" if listing.below == "actors" else ""
     return f"{listing.stands} {which}{workspace}"
-
-
-def _link_keys(db: Database) -> Iterator[tuple[str, str, str, str, str]]:
-    """(owner's resource, link table, owner's column, other column, the resource that it names)."""
-    for resource in RESOURCES.values():
-        for links in resource.links:
-            for row in db.execute(f"PRAGMA foreign_key_list({links.table})").fetchall():
-                if row[3] != links.owner and row[2] in RESOURCES and row[2] != "users":
-                    yield resource.name, links.table, links.owner, row[3], row[2]
 
 
 def standing_on() -> Iterator[tuple[str, str, str]]:
