@@ -102,7 +102,18 @@ def test_the_sandbox_knows_nothing_of_the_engine() -> None:
 
 def test_pure_modules_touch_nothing() -> None:
     forbidden = {"sqlite3", "httpx", "aiohttp", "asyncio", "os", "time", "logging", "pathlib"}
-    for name in ("wire", "decode", "plan", "folding", "quota", "erasure", "exclusion", "compare", "estimate", "words"):
+    for name in (
+        "wire",
+        "decode",
+        "plan",
+        "folding",
+        "quota",
+        "erasure",
+        "exclusion",
+        "compare",
+        "estimate",
+        "words",
+    ):
         tree = ast.parse((PACKAGE / f"{name}.py").read_text(encoding="utf-8"))
         imported = {
             alias.name.split(".")[0]

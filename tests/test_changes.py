@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -303,6 +305,26 @@ def test_a_clean_up_that_nobody_told_of_stops_the_sweep_that_finds_it(tmp_path: 
     assert stopped.value.exit_code == 6
     assert _tombstones(both.path) == 0
     assert living(both.path, "tasks").keys() == alive
+
+
+# -- what is there stays there -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("full", [False, True])
+def test_no_row_is_removed_not_even_to_be_written_anew(tmp_path: Path, full: bool) -> None:
+    """Whatever refers to a row, or was added to it, would go with it."""
+    both = mirrored(tmp_path, generate(8, 100, stories_per_task=3.0))
+    with closing(sqlite3.connect(both.path)) as db, db:
+        db.execute("CREATE TABLE removed (gid TEXT)")
+        for table in (*RESOURCES, "actors"):
+            tell = f"INSERT INTO removed VALUES ('{table} ' || old.gid)"
+            db.execute(f"CREATE TRIGGER removed_from_{table} AFTER DELETE ON {table} BEGIN {tell}; END")
+    random_edits(both.world, 120, 8)
+
+    assert both.sync(full=full, max_deletes=1000).rows_updated > 50
+
+    assert [gone[0] for gone in rows(both.path, "SELECT gid FROM removed")] == []
+    assert equal_but_for_lag(both)
 
 
 # -- what may go wrong between a stream and the mirror -------------------------------------------------

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from lag import equal_at_last, equal_but_for_lag
 from truth import RESOURCES, differences, living, unsound
-from worlds import Listener, Mirrored, Struck, begin_run, mirror, mirrored, rows, value
+from worlds import Listener, Mirrored, Struck, StruckAfterCommit, begin_run, mirror, mirrored, rows, value
 
 from asana_mirror.errors import Interrupted, MirrorBusy
 from asana_mirror.run import Stop
@@ -131,6 +131,24 @@ def test_a_kill_at_any_request_of_a_run_that_follows_changes_loses_nothing(tmp_p
         shutil.copyfile(before, both.path)
         request += 3
     assert request > 30
+
+
+def test_a_kill_after_any_transaction_loses_nothing(tmp_path: Path) -> None:
+    """Whatever belongs together is in one: a page and its checkpoint, events and the token that follows them."""
+    both = mirrored(tmp_path, generate(50, 15, projects=3, stories_per_task=2.0, users=4, tags=2))
+    before = tmp_path / "before.db"
+    shutil.copyfile(both.path, before)
+    random_edits(both.world, 25, 50)
+    for transaction in range(1, 1000):
+        struck = StruckAfterCommit(both.app, both.path, transaction)
+        with contextlib.suppress(Interrupted), struck.counting():
+            mirror(both.world, both.path, struck, stop=struck.stop, max_deletes=1000)
+        if not struck.put_back():
+            break
+        both.sync(max_deletes=1000)
+        assert equal_but_for_lag(both)
+        shutil.copyfile(before, both.path)
+    assert transaction > 15
 
 
 def test_a_kill_at_any_request_of_a_first_run_loses_nothing(tmp_path: Path) -> None:

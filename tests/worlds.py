@@ -9,17 +9,19 @@ import sqlite3
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Awaitable, Callable, MutableMapping
-from contextlib import closing
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 from urllib.parse import parse_qsl
 
 import httpx
 
 from asana_mirror.run import Report, Stop, SyncOptions, sync
 from asana_mirror.sandbox import App, Limits, World, create_app
+from asana_mirror.store import Mirror
 
 Asgi = Callable[[Any, Any, Any], Awaitable[None]]
 IN_PROCESS = "http://asana.test/api/1.0"
@@ -155,23 +157,30 @@ class Rewriter:
 class Struck:
     """Stands before an app. After so many requests it keeps the mirror's files as they lie there, and stops the run.
 
-    Put back afterwards they are what a SIGKILL at that moment would have left behind.
+    Put back afterwards they are what a SIGKILL at that moment would have left behind. `moments` are requests,
+    unless something else is counted by calling `tick`.
     """
 
-    def __init__(self, app: Asgi, path: Path, requests: int) -> None:
+    counts_requests = True
+
+    def __init__(self, app: Asgi, path: Path, moments: int) -> None:
         self.app = app
         self.path = path
-        self.left = requests
+        self.left = moments
         self.stop = Stop()
         self._kept: dict[Path, bytes | None] | None = None
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if self.counts_requests:
+            self.tick()
+        await self.app(scope, receive, send)
+
+    def tick(self) -> None:
         self.left -= 1
         if self.left == 0:
             files = (self.path, Path(f"{self.path}-wal"))
             self._kept = {file: file.read_bytes() if file.exists() else None for file in files}
             self.stop.set()
-        await self.app(scope, receive, send)
 
     def put_back(self) -> bool:
         """Whether the run lasted until the strike."""
@@ -183,6 +192,31 @@ class Struck:
             if content is not None:
                 file.write_bytes(content)
         return True
+
+
+class StruckAfterCommit(Struck):
+    """The same, but the moments are transactions: the strike comes right after one, before the next begins."""
+
+    counts_requests = False
+
+    @contextmanager
+    def counting(self) -> Iterator[None]:
+        real, depth = Mirror.atomic, 0
+
+        @contextmanager
+        def counted(mirror: Mirror) -> Iterator[None]:
+            nonlocal depth
+            depth += 1
+            try:
+                with real(mirror):
+                    yield
+            finally:
+                depth -= 1
+            if depth == 0:
+                self.tick()
+
+        with patch.object(Mirror, "atomic", counted):
+            yield
 
 
 # -- runs in processes of their own -------------------------------------------------------------------
