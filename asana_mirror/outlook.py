@@ -27,7 +27,7 @@ from asana_mirror.run import SyncOptions
 from asana_mirror.store import Mirror
 from asana_mirror.store.counts import Counts
 from asana_mirror.store.places import Places
-from asana_mirror.times import utc_before, utc_now
+from asana_mirror.times import utc_before
 from asana_mirror.words import Scope, Step, step_named
 
 EACH_RUN, LEFT = "each run", "left from before"
@@ -95,7 +95,7 @@ class Outlook:
         """A call for each stream; one whose token is dead by now brings a sweep."""
         streams = self._mirror.streams
         dead = {gid for gid, _ in streams.quiet_since(utc_before(TOKEN_LIFE_S), self._projects)}
-        for gid, token in streams.quiet_since(utc_now(), self._projects):
+        for gid, token in streams.quiet_since(None, self._projects):
             self._estimate.add("events", EACH_RUN)
             if (token is None or gid in dead) and not self._walks:
                 self._ask(sweep_of(gid, GAP))
@@ -191,7 +191,9 @@ class Outlook:
 
     def _open(self, resource: str, rows: Iterator[tuple[str, Row]], step: Step) -> None:
         workspace = step.parent_gid if step.listing.below == "workspaces" else step.workspace_gid
+        met = []
         for gid, row in rows:
+            met.append(gid)
             for below in steps_below(resource, gid, row, workspace_gid=workspace, scope=self._scope):
                 why = self._reason(below.listing.name, step)
                 if why is None:
@@ -199,6 +201,8 @@ class Outlook:
                 if below.listing.name == "assigned_tasks" and not self._walks:
                     below = self._persons.tasks_of(below)
                 self._ask([below], why)
+        if resource == "tasks" and step.why in THOROUGH and not self._walks:
+            self._ask(self._mirror.ages.older_than_tasks("task_attachments", met, step.why))
 
     def _reads(self, name: str) -> bool:
         return wanted(LISTINGS[name], self._scope)

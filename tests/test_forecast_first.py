@@ -18,6 +18,7 @@ from asana_mirror.errors import BadToken, WrongUsage
 from asana_mirror.estimate import SampledProject, SampledTree, evenly, expected, seconds_for
 from asana_mirror.sandbox import World, create_app, generate, random_edits
 from asana_mirror.store import Mirror, hold
+from asana_mirror.times import utc_now
 from asana_mirror.words import Scope
 
 WORLDS: dict[str, dict[str, Any]] = {
@@ -145,7 +146,7 @@ def test_beside_a_run_that_holds_the_mirror_it_tells_what_that_run_had_begun_wit
     with hold(both.path):
         writer = Mirror(both.path)
         with writer.atomic():
-            writer.rounds.begin(Scope(), now="2026-01-01T00:00:00.000Z", holder="someone", version="0")
+            writer.rounds.begin(Scope(), now=utc_now(), holder="someone", version="0")
         with writer.atomic():
             writer.db.execute("UPDATE tasks SET name = 'half-way'")
             found = told(both)
