@@ -29,24 +29,9 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Mirrored:
     return mirrored(tmp_path_factory.mktemp("costs"), world)
 
 
-def families_nobody_tells_of(world: World) -> set[str]:
-    """Tasks with subtasks that only the list of their subtasks shows: no stream bubbles up from there."""
-
-    def heard(gid: str | None) -> bool:
-        task = world.records.get(gid or "", {})
-        return bool(task) and (bool(task.get("memberships")) or heard(task.get("parent")))
-
-    tasks = [task for task in world.living(world.tasks) if task.get("parent")]
-    return {
-        task["parent"]
-        for task in tasks
-        if not heard(task["gid"]) and not task.get("assignee") and not task.get("tags")
-    }
-
-
 def quiet_may_cost(world: World) -> int:
     pages = world.pages_to_read()
-    return sum(pages[name] for name in EACH_RUN) + min(100, len(families_nobody_tells_of(world)))
+    return sum(pages[name] for name in EACH_RUN)
 
 
 def counted(both: Mirrored) -> tuple[Report, int, int]:
