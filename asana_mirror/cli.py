@@ -16,6 +16,8 @@ import orjson
 
 from asana_mirror import __version__, config
 from asana_mirror.errors import AsanaUnreachable, MirrorError, WrongUsage
+from asana_mirror.exclusion import Exclusion
+from asana_mirror.exclusion_options import exclusion_options
 from asana_mirror.options import (
     Duration,
     Reach,
@@ -82,6 +84,7 @@ def cli(ctx: click.Context, config_file: Path | None, debug: bool) -> None:
     help="How often to look at everything in a project, in case an event was lost.",
 )
 @click.option("--dry-run", is_flag=True, help="Only say what it would ask, and how long that takes.")
+@exclusion_options
 @asana_options
 @json_option
 def sync_command(
@@ -91,6 +94,7 @@ def sync_command(
     scope: Scope,
     max_age: float,
     sweep_every: float,
+    exclude: Exclusion,
     reach: Reach,
     as_json: bool,
 ) -> None:
@@ -99,7 +103,8 @@ def sync_command(
     The first run reads everything, later ones what changed. Stop it whenever you like: the next run goes on from the
     last written page.
     """
-    options = replace(reach.options(mirror, scope), full=full, max_age_s=max_age, sweep_every_s=sweep_every)
+    options = reach.options(mirror, scope)
+    options = replace(options, full=full, max_age_s=max_age, sweep_every_s=sweep_every, exclude=exclude)
     if dry_run:
         _foretell(options, as_json=as_json)
         return

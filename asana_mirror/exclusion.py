@@ -84,10 +84,11 @@ class Exclusion:
 
 @dataclass
 class Sifted:
-    """The records that come in, and whom not to let in: (resource, gid) → why."""
+    """The records that come in; those that stay out, and on what they depend: (resource, gid) → why."""
 
     kept: list[Any]
     left_out: dict[Record, str] = field(default_factory=dict)
+    above: dict[Record, str] = field(default_factory=dict)
 
 
 def gid_of(value: Json) -> str | None:
@@ -128,11 +129,16 @@ def without_links(record: Json, projects: Collection[str]) -> Json:
 
 
 def without_sections(story: Json) -> Json:
-    """A story that does not name the sections between which it tells of a move."""
+    """A story that does not name the sections between which it tells of a move: nobody can tell whose they are.
+
+    Those of wanted projects have their names from their own lists.
+    """
+    if not isinstance(story, Mapping):
+        return story
     told = {
         name: {"gid": gid_of(story.get(name))} for name in ("old_section", "new_section") if story.get(name)
     }
-    return {**story, **told}
+    return {**story, **told} if told else story
 
 
 def without_names(batch: Batch, known: Mapping[Record, str]) -> Batch:

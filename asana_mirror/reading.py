@@ -7,13 +7,13 @@ import time
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from asana_mirror.catalog import RESOURCES, Resource
 from asana_mirror.client import Asana, GaveUp
 from asana_mirror.consequences import Consequences
 from asana_mirror.decode import decode
 from asana_mirror.errors import CarryOnWithout, ListTooLong, OffsetExpired, SyncTokenExpired
-from asana_mirror.exclusion import Sifted
 from asana_mirror.group_commit import GroupCommit
 from asana_mirror.plan import is_swept, steps_of_split
 from asana_mirror.quota import READS_IN_FLIGHT
@@ -166,7 +166,7 @@ class Reading:
         step = checkpoint.step
         try:
             answer = await self._asana.page(*page_request(step, checkpoint.offset))
-            sifted = await self.sifting.sift(step.listing.resource, answer.content.records, step)
+            await self.sifting.look_up(step.listing.resource, answer.content.records)
         except OffsetExpired as death:
             return await self._start_over(checkpoint, str(death))
         except ListTooLong as refusal:
@@ -181,20 +181,16 @@ class Reading:
             return None
         if checkpoint.offset is not None and answer.content.next_offset == checkpoint.offset:
             return await self._start_over(checkpoint, "Its pages lead to themselves.")
-        return await self.write(lambda: self.write_page(checkpoint, answer, sifted))
+        return await self.write(lambda: self.write_page(checkpoint, answer))
 
-    def write_page(
-        self, checkpoint: Checkpoint, answer: Answer[Page], sifted: Sifted | None = None
-    ) -> Checkpoint | None:
+    def write_page(self, checkpoint: Checkpoint, answer: Answer[Page]) -> Checkpoint | None:
         """Write a page, its links, what it opens and how far it brings its listing. Inside a transaction."""
         step, page, now = checkpoint.step, answer.content, utc_now()
         resource = RESOURCES[step.listing.resource]
         position = step.listing.position if step.listing.position in resource.own_columns else None
-        sifted = sifted or Sifted(page.records)
-        self.leave_out(sifted)
         batch = decode(
             resource,
-            sifted.kept,
+            self.sifted(resource, page.records),
             fills=step.fills(),
             position=(position, checkpoint.records) if position else None,
         )
@@ -251,12 +247,14 @@ class Reading:
         )
         self.consequences.draw(resource, batch, written, reshaped, step, now)
 
-    def leave_out(self, sifted: Sifted) -> None:
-        """Keep out who is excluded, and conclude nothing of it. Inside the caller's transaction."""
-        self._mirror.excluded.leave_out(sifted.left_out)
-        for resource, gid in sifted.left_out:
-            self._mirror.absence.found(resource, [gid], self._run.round)
-            self._mirror.inbox.fulfil(resource, [gid])
+    def sifted(self, resource: Resource, records: list[Any]) -> list[Any]:
+        """Those that are not excluded; the others stay out, and nothing is concluded of them."""
+        sifted = self.sifting.sift(resource.name, records)
+        self._mirror.excluded.leave_out(sifted.above | sifted.left_out)
+        for name, gid in sifted.left_out:
+            self._mirror.absence.found(name, [gid], self._run.round)
+            self._mirror.inbox.fulfil(name, [gid])
+        return sifted.kept
 
     def ask_for(self, steps: Iterable[Step], *, again: bool = False) -> int:
         """Put listings in the queue, each at most once a round unless `again`; returns how many are new.

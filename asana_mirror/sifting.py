@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from asana_mirror.catalog import RESOURCES
@@ -25,7 +25,7 @@ from asana_mirror.exclusion import (
 )
 from asana_mirror.store.excluded import Excluded
 from asana_mirror.wire import record_request
-from asana_mirror.words import Batch, Step
+from asana_mirror.words import Batch
 
 
 class Sifting:
@@ -42,21 +42,93 @@ class Sifting:
     def __bool__(self) -> bool:
         return bool(self._rules)
 
-    async def sift(self, resource: str, records: list[Any], step: Step | None = None) -> Sifted:
-        """Take out of a page (or a single answer) what is excluded. Raises GaveUp where that cannot be told."""
+    # -- before a transaction -------------------------------------------------------------------------
+
+    async def look_up(self, resource: str, records: list[Any]) -> None:
+        """Ask for all that must be known to sift a page, or a single answer. Raises GaveUp where it cannot be told."""
+        if not self or resource not in CONCERNED:
+            return
+        wanted = {tie for record in records for tie in ties(resource, record)}
+        here = {(resource, gid_of(record)) for record in records}
+        for record in wanted - here - self._known(wanted).keys():
+            await self._ask(record, frozenset([record]))
+
+    async def _ask(self, record: Record, chain: frozenset[Record]) -> str:
+        """Look something up: once in a run, but for the parents of parents.
+
+        These are not shared, so that nobody waits for an answer that waits for them.
+        """
+        if len(chain) > 1:
+            return await self._answer(record, chain)
+        if record not in self._asked:
+            self._asked[record] = asyncio.ensure_future(self._answer(record, chain))
+        return await self._asked[record]
+
+    async def _answer(self, record: Record, chain: frozenset[Record]) -> str:
+        resource, gid = record
+        path = RESOURCES[resource].path or ""
+        try:
+            answer = await self._asana.record(*record_request(path, resource, gid, only=ASKS[resource]))
+        except CarryOnWithout:  # what cannot be read is not said to be excluded
+            return ""
+        if resource == "projects":
+            return self._rules.why(resource, {**answer.content, "gid": gid})
+        found = list(ties(resource, answer.content))
+        known = self._known(found)
+        for tie in found:
+            if tie not in known:
+                known[tie] = "" if tie in chain else await self._ask(tie, chain | {tie})
+        return _why(found, known)
+
+    # -- inside a transaction -------------------------------------------------------------------------
+
+    def sift(self, resource: str, records: list[Any]) -> Sifted:
+        """Take out what is excluded, by what is known by now."""
         if not self or resource not in CONCERNED:
             return Sifted(records)
-        page = _Page(self, resource, records, step)
-        return await page.sifted()
+        known = self._known({tie for record in records for tie in ties(resource, record)})
+        whys = self._whys(resource, records, known)
+        sifted = Sifted([])
+        for record in records:
+            gid = gid_of(record)
+            if why := whys.get(gid or ""):
+                sifted.left_out[resource, gid or ""] = why
+            else:
+                sifted.kept.append(_stripped(resource, record, known))
+        sifted.above = {tie: why for tie, why in known.items() if why}
+        self._decided.update((*sifted.left_out, *sifted.above))
+        return sifted
+
+    def _whys(self, resource: str, records: list[Any], known: Mapping[Record, str]) -> dict[str, str]:
+        """Why each of these stays out. One task of a page may be the parent of another."""
+        if resource in ("projects", "teams"):
+            return {gid_of(one) or "": self._rules.why(resource, one) for one in records}
+        hanging = {gid_of(one) or "": list(ties(resource, one)) for one in records}
+        whys: dict[str, str] = {}
+
+        def why(gid: str, chain: tuple[str, ...]) -> str:
+            if gid not in whys:
+                below = {
+                    tie: why(tie[1], (*chain, gid))
+                    for tie in hanging[gid]
+                    if tie[0] == resource and tie[1] in hanging and tie[1] not in (*chain, gid)
+                }
+                whys[gid] = _why(hanging[gid], {**known, **below})
+            return whys[gid]
+
+        for gid in hanging:
+            why(gid, ())
+        return whys
 
     def blank(self, batch: Batch) -> Batch:
         """The batch with names for those only who are known not to be excluded."""
         if not self:
             return batch
-        known = {(table, gid) for table in REMEMBERED for gid in batch.stubs.get(table, ())}
-        return without_names(batch, self.known(known))
+        return without_names(
+            batch, self._known((table, gid) for table in REMEMBERED for gid in batch.stubs.get(table, ()))
+        )
 
-    def known(self, records: Iterable[Record]) -> dict[Record, str]:
+    def _known(self, records: Iterable[Record]) -> dict[Record, str]:
         """What is known without asking: why something is kept out, or that it is not (empty)."""
         found: dict[Record, str] = {}
         wanted = set(records)
@@ -74,91 +146,14 @@ class Sifting:
                 found[record] = asked.result()
         return found
 
-    def decide(self, record: Record) -> None:
-        """Remember that a record was left out in this run."""
-        self._decided.add(record)
 
-    async def ask(self, record: Record, chain: frozenset[Record]) -> str:
-        """Look up something of which nothing is known: once in a run, but for the parents of parents.
-
-        These are not shared, so that nobody waits for an answer that waits for them.
-        """
-        if len(chain) > 1:
-            return await self._look_up(record, chain)
-        if record not in self._asked:
-            self._asked[record] = asyncio.ensure_future(self._look_up(record, chain))
-        return await self._asked[record]
-
-    async def _look_up(self, record: Record, chain: frozenset[Record]) -> str:
-        resource, gid = record
-        path = RESOURCES[resource].path or ""
-        try:
-            answer = await self._asana.record(*record_request(path, resource, gid, only=ASKS[resource]))
-        except CarryOnWithout:  # what cannot be read is not said to be excluded
-            return ""
-        page = _Page(self, resource, [{**answer.content, "gid": gid}], None)
-        return await page.why({**answer.content, "gid": gid}, chain)
-
-    def rule(self, resource: str, record: Any) -> str:
-        """Why a project or team is kept out by what it says of itself."""
-        return self._rules.why(resource, record)
+def _why(found: list[Record], known: Mapping[Record, str]) -> str:
+    return hanging_on(*found[0]) if found and all(known.get(tie) for tie in found) else ""
 
 
-class _Page:
-    """Records that are decided together: one may be the parent of another."""
-
-    def __init__(self, sifting: Sifting, resource: str, records: list[Any], step: Step | None) -> None:
-        self._sifting = sifting
-        self._resource = resource
-        self._records = records
-        self._found = Sifted([])
-        self._here = {gid_of(one): one for one in records} if resource == "tasks" else {}
-        named = {tie for record in records for tie in ties(resource, record)}
-        self._known = sifting.known(named)
-        if step and step.parent_gid:  # its list would not have been asked for
-            self._known.setdefault((step.listing.below or "", step.parent_gid), "")
-
-    async def sifted(self) -> Sifted:
-        for record in self._records:
-            gid = gid_of(record)
-            why = await self.why(record, frozenset())
-            if why and gid:
-                self._leave_out((self._resource, gid), why)
-            else:
-                self._found.kept.append(self._stripped(record))
-        return self._found
-
-    async def why(self, record: Any, chain: frozenset[Record]) -> str:
-        """Why a record stays out; empty: it does not."""
-        if self._resource in ("projects", "teams"):
-            return self._sifting.rule(self._resource, record)
-        found = [(tie, await self._why_not(tie, chain)) for tie in ties(self._resource, record)]
-        return hanging_on(*found[0][0]) if found and all(why for _, why in found) else ""
-
-    async def _why_not(self, record: Record, chain: frozenset[Record]) -> str:
-        if record not in self._known:
-            resource, gid = record
-            if record in chain:  # whoever stands below itself
-                return ""
-            if resource == "tasks" and gid in self._here:
-                why = await self.why(self._here[gid], chain | {record})
-            else:
-                why = await self._sifting.ask(record, chain | {record})
-            self._known[record] = why
-            if why:
-                self._leave_out(record, why)
-        return self._known[record]
-
-    def _leave_out(self, record: Record, why: str) -> None:
-        self._found.left_out[record] = why
-        self._sifting.decide(record)
-
-    def _stripped(self, record: Any) -> Any:
-        if self._resource == "tasks":
-            out = {gid for (kind, gid), why in self._known.items() if kind == "projects" and why}
-            return without_links(record, out) if out and isinstance(record, dict) else record
-        if self._resource == "stories" and isinstance(record, dict):
-            project = gid_of(record.get("project"))
-            if project and self._sifting.known([("projects", project)]).get(("projects", project)) != "":
-                return without_sections(record)
-        return record
+def _stripped(resource: str, record: Any, known: Mapping[Record, str]) -> Any:
+    if resource == "tasks" and isinstance(record, dict):
+        return without_links(
+            record, {gid for (kind, gid), why in known.items() if kind == "projects" and why}
+        )
+    return without_sections(record) if resource == "stories" else record

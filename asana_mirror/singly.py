@@ -60,7 +60,7 @@ class Singly:
         also = "dependents" if anew and resource == "tasks" else ""
         try:
             answer = await self._asana.record(*record_request(entry.path or "", resource, gid, also=also))
-            sifted = await self._reading.sifting.sift(resource, [answer.content])
+            await self._reading.sifting.look_up(resource, [answer.content])
         except CarryOnWithout as refusal:
             if refusal.status in REFUSALS:
                 return "access_lost" if refusal.status == 403 else "gone"
@@ -70,11 +70,11 @@ class Singly:
             if self._reading.postpone(path, resource, trouble):
                 return "gave up"
             return "refused"
-        batch = decode(entry, sifted.kept, fills=self._rows.fills(resource, gid))
+        fills = self._rows.fills(resource, gid)
         dependents = answer.content.get("dependents") if anew else None
 
         def keep() -> None:
-            self._reading.leave_out(sifted)
+            batch = decode(entry, self._reading.sifted(entry, [answer.content]), fills=fills)
             self._reading.write_batch(entry, batch, None, utc_now())
             self._mirror.ledger.solve_problem(path)
             self._mirror.inbox.fulfil(resource, [gid], anew=anew)

@@ -27,6 +27,7 @@ def print_state(state: Mapping[str, Any], console: Console) -> None:
     print_table(console, "What waits to be read", _waiting(state["waiting"]))
     print_table(console, "What cannot be read", _problems(state["problems"]))
     print_table(console, "Records that did not fit, kept in sync_undecoded", state["undecoded"])
+    print_table(console, "Left out by the configuration, as far as it was met", state["excluded"])
     print_table(console, "Changes that Asana announces", state["api_changes"])
 
 

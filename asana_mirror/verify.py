@@ -250,7 +250,8 @@ class Checking:
         for gid in set(gids) - known if self._sifting and entry.path else ():
             with contextlib.suppress(CarryOnWithout, GaveUp):
                 answer = await self._asana.record(*record_request(entry.path or "", resource, gid))
-                if not (await self._sifting.sift(resource, [answer.content])).kept:
+                await self._sifting.look_up(resource, [answer.content])
+                if not self._sifting.sift(resource, [answer.content]).kept:
                     found.add(gid)
         return found
 
@@ -300,13 +301,14 @@ class Checking:
         path = entry.path or ""
         try:
             answer = await self._asana.record(*record_request(path, resource, gid))
-            kept = (await self._sifting.sift(resource, [answer.content])).kept
+            await self._sifting.look_up(resource, [answer.content])
         except CarryOnWithout as refusal:
             self._note_refused(resource, gid, refusal)
             return
         except GaveUp as trouble:
             self._give_up(path.format(gid=gid), trouble)
             return
+        kept = self._sifting.sift(resource, [answer.content]).kept
         batch = rows.erasure.batch(decode(entry, kept, fills=rows.fills(resource, gid)))
         for record in batch.undecoded:
             self._leave_out(f"{record.resource} {record.gid}", None, f"It does not fit: {record.error}")

@@ -40,6 +40,7 @@ FLOORS = [
         "browse",
         "demo",
         "options",
+        "exclusion_options",
         "watched",
         "cli",
         "__main__",

@@ -27,6 +27,14 @@ def kept_out(resource: str) -> str:
     return f"(SELECT gid FROM sync_excluded WHERE resource = '{resource}' AND why != '{LIFTED}')"
 
 
+# How many are left out, and of how many of them there are rows from before.
+LEFT_OUT = "SELECT * FROM ({}) WHERE left_out > 0".format(
+    " UNION ALL ".join(
+        f"SELECT '{table}' AS resource, count(*) AS left_out, count(_synced_at) AS mirrored_before "
+        f"FROM {kept_out(table)} AS out LEFT JOIN {table} ON {table}.gid = out.gid"
+        for table in REMEMBERED
+    )
+)
 _ELSEWHERE = (  # a task stands in a project that is not kept out
     "EXISTS (SELECT 1 FROM task_projects AS other WHERE other.task_gid = t.gid "
     f"AND other.project_gid NOT IN {kept_out('projects')})"

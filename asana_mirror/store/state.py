@@ -9,6 +9,7 @@ from typing import Any
 from asana_mirror.catalog import RESOURCES
 from asana_mirror.store.absence import ALIVE
 from asana_mirror.store.ages import TURN
+from asana_mirror.store.excluded import LEFT_OUT
 from asana_mirror.store.opening import looked_into
 
 State = dict[str, Any]
@@ -47,6 +48,7 @@ def read_state(path: Path, *, runs: int = 5, within_s: float = 7 * 86400.0) -> S
                 "SELECT header, name, info, affected, value, endpoint, first_seen_at, last_seen_at "
                 "FROM sync_api_changes ORDER BY first_seen_at",
             ),
+            "excluded": _rows(connection, LEFT_OUT),
             "requests": _rows(
                 connection,
                 "SELECT endpoint, requests, refused, records, bytes FROM sync_requests "
