@@ -167,7 +167,7 @@ def test_status_counts_what_is_left_out(both: Partly) -> None:
     both.sync()
     new = both.write("POST", "/tasks", name="new", projects=[project], assignee=both.world.me)["gid"]
     both.sync()
-    found = {one["resource"]: one for one in read_state(both.path)["left_out"]}
+    found = {one["resource"]: one for one in read_state(both.path)["excluded"]}
     assert (found["projects"]["left_out"], found["projects"]["mirrored_before"]) == (1, 1)
     assert found["tasks"]["left_out"] == found["tasks"]["mirrored_before"] + 1
     assert rows(both.path, "SELECT * FROM tasks WHERE gid = ?", new) == []
