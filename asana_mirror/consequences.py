@@ -11,6 +11,7 @@ from asana_mirror.catalog import LISTINGS, RESOURCES, Resource, Row, listings_be
 from asana_mirror.persons import Persons
 from asana_mirror.plan import (
     AGE,
+    GAP,
     RENAMED,
     SWEEP,
     THOROUGH,
@@ -140,6 +141,7 @@ class Consequences:
         born, before = written.born.get(resource.name, set()), written.before.get(resource.name, {})
         thorough = step.why if step and step.why in THOROUGH else None
         unheard = self._mirror.unheard.among(before) if resource.name == "tasks" and before else set()
+        left = unheard - self._mirror.unheard.since_before(unheard) if unheard else unheard
         changes = {
             gid: columns_that_differ(resource.name, stood, rows[gid])
             for gid, stood in before.items()
@@ -149,7 +151,9 @@ class Consequences:
             heard = gid not in unheard and not thorough
             columns = changes.get(gid, frozenset())
             told = (resource.name, gid) in self.told
-            news = News(gid in born, gid in before, columns, gid in reshaped, thorough, heard, told)
+            # Nobody told what happened below it since it left all that has a stream.
+            look_below = thorough or (GAP if gid in left else None)
+            news = News(gid in born, gid in before, columns, gid in reshaped, look_below, heard, told)
             self._open(resource, gid, row, news, step)
         if resource.name == "tasks":
             self._look_above(rows, written, changes, step)

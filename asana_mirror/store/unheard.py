@@ -64,6 +64,14 @@ class Unheard:
             )
         }
 
+    def since_before(self, gids: Iterable[str]) -> set[str]:
+        """Which of these tasks no stream told of already when the run began."""
+        self.find()
+        found = self._db.execute(
+            "SELECT gid FROM temp.unheard WHERE gid IN (SELECT value FROM json_each(?))", [gids_json(gids)]
+        )
+        return {row[0] for row in found}
+
     def by_assignee(self) -> dict[tuple[str, str], tuple[int, int]]:
         """(person, workspace) → how many living tasks are theirs, and how many of them no stream tells of."""
         self.find()
