@@ -307,6 +307,37 @@ def test_a_clean_up_that_nobody_told_of_stops_the_sweep_that_finds_it(tmp_path: 
     assert living(both.path, "tasks").keys() == alive
 
 
+@pytest.mark.parametrize("told", [True, False], ids=["told", "in a gap"])
+@pytest.mark.parametrize("assigned", [True, False])
+def test_what_changes_below_a_task_that_has_left_its_last_project_arrives(
+    both: Mirrored, assigned: bool, told: bool
+) -> None:
+    """From then on no stream tells of it, and the task itself shows nothing of what changes below."""
+    world = both.world
+
+    def loose(record: Record) -> bool:
+        return not (record["memberships"] or record["assignee"] or record["tags"])
+
+    task, below = next(
+        (task, gid)
+        for task in map(world.record, sorted(world.reachable_tasks()))
+        if len(task["memberships"]) == 1 and bool(task["assignee"]) == assigned and not task["parent"]
+        for gid in world.records[task["gid"]].get("subtasks", ())
+        if world.alive(gid) and loose(world.record(gid))
+    )
+    deepest = both.write("POST", f"/tasks/{below}/subtasks", name="Below all")["gid"]
+    both.sync()
+    if not told:
+        spoil(both, "UPDATE sync_checkpoints SET cursor = 'dead' WHERE name = 'events'")
+    both.write("POST", f"/tasks/{task['gid']}/removeProject", project=_project(task))
+    both.write("PUT", f"/tasks/{deepest}", name="Changed after its stream was gone")
+
+    both.sync()
+
+    assert row(both.path, "tasks", deepest)["name"] == "Changed after its stream was gone"
+    assert equal_but_for_lag(both)
+
+
 # -- what is there stays there -------------------------------------------------------------------------
 
 

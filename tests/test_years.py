@@ -269,7 +269,7 @@ def rare_edit(both: Mirrored, what: str, place: int) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(3600)
 def test_whatever_happens_in_whatever_order_they_become_equal_again() -> None:
     run_state_machine_as_test(
         Years,
