@@ -35,9 +35,7 @@ class Consequences:
     each_run_too = True  # whether lists that every run reads are opened by their parents
 
     def __init__(self, mirror: Mirror, run: Run, scope: Scope, ask_for: Ask) -> None:
-        self.told: set[tuple[str, str]] = (
-            set()
-        )  # (resource, gid) of everything that events told of in this run
+        self.told: set[tuple[str, str]] = set()  # (resource, gid) of all that events told of in this run
         self.streams_told = False  # whether any of that came from a stream
         self.told_of_stories: set[str] = set()  # tasks on whose stories events told something
         self.told_of_lists: set[str] = set()  # keys of whole lists that events called for

@@ -8,11 +8,10 @@ from dataclasses import dataclass, field
 import httpx
 from sqlite_utils import Database
 
-from asana_mirror.client import Asana
 from asana_mirror.errors import MirrorError
 from asana_mirror.estimate import Estimate, Line, seconds_for
 from asana_mirror.outlook import Outlook, unknown_places
-from asana_mirror.run import SyncOptions
+from asana_mirror.run import SyncOptions, asana_for
 from asana_mirror.sounding import Sounding
 from asana_mirror.store import Mirror, check_mirror
 from asana_mirror.store.opening import looked_into, wal_of
@@ -43,14 +42,7 @@ async def forecast(options: SyncOptions, *, transport: httpx.AsyncBaseTransport 
     if path.exists() and path.stat().st_size:
         told, unknown, estimate = _looked_up(options)
     if unknown is not None:
-        async with Asana(
-            options.token,
-            options.base_url,
-            per_minute=options.per_minute,
-            max_wait_s=options.max_wait_s,
-            proxy=options.proxy,
-            transport=transport,
-        ) as asana:
+        async with asana_for(options, transport) as asana:
             await Sounding(asana, unknown, estimate).sound()
             told.asked = asana.requests
     told.lines = sorted(estimate.lines.values(), key=lambda line: -line.requests)

@@ -54,9 +54,8 @@ class Reading:
         self.postponed: dict[str, str] = {}  # listing → why it is left for the next run
         self.consequences = Consequences(mirror, run, scope, self.ask_for)
         self.sifting = Sifting(asana, mirror.excluded, trusts=run.mode != "full")
-        self.pauses_at: Callable[[], bool] = lambda: (
-            False
-        )  # whether something else must be done before the next list
+        # Whether something else must be done before the next list.
+        self.pauses_at: Callable[[], bool] = lambda: False
         self._asana = asana
         self._mirror = mirror
         self._run = run
@@ -299,9 +298,8 @@ class Reading:
             if RESOURCES[step.listing.resource].one_place:
                 self._mirror.inbox.settle(step.listing.resource, step.parent_gid or "")
         self._mirror.absence.forget(step.key, self._run.round)
-        if self._mirror.rounds.was_refused(
-            step
-        ):  # it is shown again, so the others of its kind may be as well
+        if self._mirror.rounds.was_refused(step):
+            # It is shown again, so the others of its kind may be as well.
             self.ask_for(self._mirror.ages.refused(step.listing.name), again=True)
         if not self.moves_cursors:
             checkpoint = replace(checkpoint, next_cursor=None)

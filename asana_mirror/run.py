@@ -99,14 +99,7 @@ async def sync(
     if Path(f"{path}.lock").exists():
         with hold(path):
             pass  # so that a mirror held by another run is said before anything is asked
-    async with Asana(
-        options.token,
-        options.base_url,
-        per_minute=options.per_minute,
-        max_wait_s=options.max_wait_s,
-        proxy=options.proxy,
-        transport=transport,
-    ) as asana:
+    async with asana_for(options, transport) as asana:
         workspaces = await first_contact(asana, options.scope)
         await check_places(asana, options.scope)
         with hold(path), sqlite_translated(path), opened(path) as mirror:
@@ -116,6 +109,18 @@ async def sync(
                 report = report.went_on(await _round(asana, mirror, options, [], stop, show))
             report.seconds = round(time.monotonic() - began, 3)
             return report
+
+
+def asana_for(options: SyncOptions, transport: httpx.AsyncBaseTransport | None) -> Asana:
+    """The door to Asana that these options describe."""
+    return Asana(
+        options.token,
+        options.base_url,
+        per_minute=options.per_minute,
+        max_wait_s=options.max_wait_s,
+        proxy=options.proxy,
+        transport=transport,
+    )
 
 
 async def _round(
@@ -170,6 +175,9 @@ class Work:
         """Listen before anything is read, so that whatever is read afterwards is at least as new as the news."""
         if self._run.mode == "first":
             self._mirror.search.put_off()
+        else:  # as the mirror stood before anything is written
+            with self._mirror.atomic():
+                self._mirror.unheard.find()
         if self._run.mode != "first" and not self._run.resumed and self._listening.is_wanted():
             await self._listening.listen()
         if not self._walks:

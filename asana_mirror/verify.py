@@ -32,7 +32,7 @@ from asana_mirror.errors import CarryOnWithout, Interrupted, ListTooLong, Offset
 from asana_mirror.quota import READS_IN_FLIGHT
 from asana_mirror.reading import Progress
 from asana_mirror.repair import Done, Wrong, reason_against, repaired
-from asana_mirror.run import SyncOptions
+from asana_mirror.run import SyncOptions, asana_for
 from asana_mirror.sifting import Sifting
 from asana_mirror.singly import Record
 from asana_mirror.store import check_mirror, hold
@@ -109,7 +109,7 @@ async def verify(
         if repair and (reason := reason_against(rows, path)):
             raise reason
         rows.workspaces = options.scope.workspaces
-        async with _asana(options, transport) as asana:
+        async with asana_for(options, transport) as asana:
             checking = Checking(asana, rows, found, stop)
             async with _interruptible(path, stop), shown(show, checking.progress):
                 checking.meet(await first_contact(asana, options.scope))
@@ -123,17 +123,6 @@ async def verify(
             found.requests = asana.requests
     found.seconds = round(time.monotonic() - began, 3)
     return found
-
-
-def _asana(options: SyncOptions, transport: httpx.AsyncBaseTransport | None) -> Asana:
-    return Asana(
-        options.token,
-        options.base_url,
-        per_minute=options.per_minute,
-        max_wait_s=options.max_wait_s,
-        proxy=options.proxy,
-        transport=transport,
-    )
 
 
 @asynccontextmanager
