@@ -46,6 +46,15 @@ class App:
         self.allowances: dict[str, Allowance] = {}
         self.state = self
 
+    @property
+    def limits(self) -> Limits:
+        return self._limits
+
+    @limits.setter
+    def limits(self, limits: Limits) -> None:
+        self._limits = limits
+        self.world.past.keep_for(limits.search_lag_s)
+
     async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
         if scope["type"] == "lifespan":
             await _lifespan(receive, send)
@@ -116,7 +125,8 @@ class Call:
             await self._deliver(status, answer)
         except Refused as refused:
             status = refused.status
-            await self._send(status, refused.body(), self._wait_header(refused))
+            wait = self._wait_header(refused)  # taken out first: it is no part of the body
+            await self._send(status, refused.body(), wait)
         finally:
             if allowance is not None:
                 allowance.in_flight[read] -= 1
@@ -136,11 +146,15 @@ class Call:
         now = self.app.world.clock()
         allowance = self.app.allowance(identity.token)
         self.app.stats.early += allowance.is_early(now)
-        wait = allowance.knock(now, read, search="/tasks/search" in self.path)
+        wait = allowance.knock(now, search="/tasks/search" in self.path)
+        full = not wait and allowance.is_full(read)
+        if full and self.app.limits.concurrency_tells:
+            wait = 1
         if wait:
             allowance.told(now, wait)
+        if wait or full:
             raise Refused(
-                429, "You have made too many requests recently. Please, be chill.", retry_after=wait
+                429, "You have made too many requests recently. Please, be chill.", retry_after=wait or None
             )
         allowance.in_flight[read] += 1
         return allowance

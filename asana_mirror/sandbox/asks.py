@@ -72,14 +72,18 @@ class Ask:
 
     def user(self, gid: str) -> Rec:
         """A user by gid, email or `me`; people who left every shared workspace are unknown."""
-        if gid == "me":
-            gid = self.identity.user
-        if "@" in gid:
-            gid = next((r["gid"] for r in self.world.records.values() if r.get("email") == gid), gid)
-        rec = self.world.records.get(gid)
-        if rec is None or rec["resource_type"] != "user" or not self.world.workspaces_of(gid):
+        rec = self.world.records.get(self.user_gid(gid))
+        if rec is None or rec["resource_type"] != "user" or not self.world.workspaces_of(rec["gid"]):
             raise unknown("user", gid)
         return rec
+
+    def user_gid(self, named: str) -> str:
+        """The gid behind `me`, an email or a gid, whether or not there is such a user."""
+        if named == "me":
+            return self.identity.user
+        if "@" in named:
+            return next((r["gid"] for r in self.world.records.values() if r.get("email") == named), named)
+        return named
 
     def required(self, name: str) -> str:
         if name not in self.query:

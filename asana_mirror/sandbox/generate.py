@@ -27,8 +27,14 @@ def generate(
     plan: str = "premium",
     agents: int = 3,
     tags: int | None = None,
+    attachments_share: float | None = None,
+    imported: int = 0,
 ) -> World:
-    """A world with about this many tasks in all, subtasks included, the same for the same arguments."""
+    """A world with about this many tasks in all, subtasks included, the same for the same arguments.
+
+    `attachments_share`: 0 to 1, the share of tasks with attachments (None: some 0.15);
+    `imported`: how many of the tasks came with one import and so have one and the same `created_at`.
+    """
     world = World(seed, plan)
     places = Places(world)
     per = max(1, workspaces)
@@ -40,7 +46,7 @@ def generate(
         places.add_projects((projects or max(3, min(2500, tasks // 60))) // (1 if number == 0 else 4) or 1)
     _admit(world, places)
     _fill_pools(world)
-    add_tasks(world, TaskSeeds(tasks, stories_per_task))
+    add_tasks(world, TaskSeeds(tasks, stories_per_task, attachments_share, min(imported, tasks)))
     places.finish()
     return world
 

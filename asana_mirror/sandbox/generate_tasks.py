@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from . import names
-from .draw import DAY_MS, SMALL_GIDS, day, iso, millis
+from .draw import DAY_MS, SMALL_GIDS, day, iso, millis, mix, pick
 from .render import Rec
 
 if TYPE_CHECKING:
@@ -16,19 +16,23 @@ if TYPE_CHECKING:
 DEPTH = 4  # subtasks of subtasks of subtasks of subtasks, and no deeper
 BORN_MS = millis("2022-03-01")
 UNTIL_MS = millis("2025-11-01")
+ATTACHMENT_COUNTS = (1, 1, 1, 2, 3, 7)
 
 
 @dataclass
 class TaskSeeds:
     count: int
     stories_per_task: float
+    attachments_share: float | None = None  # of all tasks; None: as many as there always were
+    imported: int = 0  # of `count`
 
 
 def add_tasks(world: World, seeds: TaskSeeds) -> None:
     """Most tasks stand in exactly one place, so that a page lost anywhere is missed somewhere."""
     grower = _Grower(world, seeds)
-    while len(world.tasks) < seeds.count:
-        grower.grow()
+    grower.grow_until(seeds.count - seeds.imported)
+    if seeds.imported:
+        grower.bring_in()
     grower.tie()
     world.pools.tasks = world.tasks[: min(5000, len(world.tasks))]
 
@@ -38,6 +42,8 @@ class _Grower:
         self.world = world
         self.rng: random.Random = world.rng
         self.seeds = seeds
+        self.until = 0  # so many tasks and no more
+        self.instant: int | None = None  # when all that grows now was created
         self.actors: dict[str, list[str]] = {}
         self.projects: dict[str, list[Rec]] = {}
         self.tags: dict[str, list[str]] = {}
@@ -51,6 +57,24 @@ class _Grower:
             )["gid"]
             for ws in world.workspaces
         }
+
+    def grow_until(self, count: int) -> None:
+        self.until = count
+        while len(self.world.tasks) < count:
+            self.grow()
+
+    def bring_in(self) -> None:
+        """An import: everything of one instant, a part of it below tasks that were there before."""
+        rng, world = self.rng, self.world
+        older = [gid for gid in world.tasks if "parent" not in world.records[gid]]
+        self.instant = rng.randrange(BORN_MS, UNTIL_MS - 60 * DAY_MS)
+        self.until = self.seeds.count
+        while len(world.tasks) < self.until:
+            if older and rng.random() < 0.2:
+                parent = world.records[rng.choice(older)]
+                self._subtask(parent, parent["workspace"], 1)
+            else:
+                self.grow()
 
     def grow(self) -> None:
         """One task at the top, with all below it."""
@@ -71,7 +95,7 @@ class _Grower:
     def _task(self, ws: str) -> Rec:
         rng, world = self.rng, self.world
         ordinal = len(world.tasks)
-        created = rng.randrange(BORN_MS, UNTIL_MS - 60 * DAY_MS)
+        created = rng.randrange(BORN_MS, UNTIL_MS - 60 * DAY_MS) if self.instant is None else self.instant
         actors = self.actors[ws]
         name = f"{rng.choice(names.VERBS)} {rng.choice(names.THINGS)}{rng.choice(names.TAILS)}"
         task = world.put(
@@ -85,12 +109,20 @@ class _Grower:
             story_count=self._story_count(),
         )
         world.tasks.append(task["gid"])
-        if rng.random() < 0.15:
-            task["attachment_count"] = rng.choice((1, 1, 1, 2, 3, 7))
+        self._attachments(task, ordinal)
         self._people(task, actors)
         self._dates(task, created)
         self._rarities(task, ordinal, actors)
         return task
+
+    def _attachments(self, task: Rec, ordinal: int) -> None:
+        count = self.rng.choice(ATTACHMENT_COUNTS) if self.rng.random() < 0.15 else 0
+        if self.seeds.attachments_share is not None:  # drawn apart, so that nothing else becomes different
+            bits = mix(ordinal * 7919 + self.world.seed)
+            wanted = bits % 10_000 < self.seeds.attachments_share * 10_000
+            count = pick(ATTACHMENT_COUNTS, bits >> 20) if wanted else 0
+        if count:
+            task["attachment_count"] = count
 
     def _story_count(self) -> int:
         """0 to several hundred: a fifth have none, few have very many."""
@@ -185,18 +217,22 @@ class _Grower:
         if depth > DEPTH or rng.random() > (0.12 if depth == 1 else 0.3):
             return
         for _ in range(rng.choice((1, 2, 2, 3, 5))):
-            if len(self.world.tasks) >= self.seeds.count:
+            if len(self.world.tasks) >= self.until:
                 return
-            task = self._task(ws)
-            task["parent"] = parent["gid"]
-            parent.setdefault("subtasks", []).append(task["gid"])
-            if rng.random() < 0.15:
-                self._assign(task, ws)
-            if rng.random() < 0.05:
-                self._place(task, ws)
-            if rng.random() < 0.04:
-                task["is_rendered_as_separator"] = True
-            self._subtasks(task, ws, depth + 1)
+            self._subtask(parent, ws, depth)
+
+    def _subtask(self, parent: Rec, ws: str, depth: int) -> None:
+        rng = self.rng
+        task = self._task(ws)
+        task["parent"] = parent["gid"]
+        parent.setdefault("subtasks", []).append(task["gid"])
+        if rng.random() < 0.15:
+            self._assign(task, ws)
+        if rng.random() < 0.05:
+            self._place(task, ws)
+        if rng.random() < 0.04:
+            task["is_rendered_as_separator"] = True
+        self._subtasks(task, ws, depth + 1)
 
     def tie(self) -> None:
         """Dependencies, always from a younger task to an older one, so that none goes in a circle."""

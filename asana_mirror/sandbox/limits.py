@@ -26,6 +26,8 @@ class Limits:
     unpaged_cut: int = 1000
     unpaged_refused: bool = False  # a longer list without `limit` is refused instead of cut
     premium: bool = True
+    search_lag_s: float = 0.0  # search finds tasks as they were this long ago
+    concurrency_tells: bool = True  # whether a 429 for too many in flight says when to come back
 
     @classmethod
     def paid(cls, latency_s: float = 0.0, cost_per_minute: float | None = None) -> Limits:
@@ -94,18 +96,19 @@ class Allowance:
         self.search = Window(limits.search_per_minute) if limits.search_per_minute else None
         self.cost = CostQuota(limits.cost_per_minute) if limits.cost_per_minute else None
 
-    def knock(self, now: float, read: bool, search: bool) -> int:
-        """Whole seconds to wait before asking again; 0 lets the request in."""
+    def knock(self, now: float, search: bool) -> int:
+        """Whole seconds until rate and cost let this request in; 0 when they do."""
         waits = [self.rate.knock(now)] if self.rate else []
         if self.search and search:
             waits.append(self.search.knock(now))
         if self.cost:
             waits.append(self.cost.knock(now))
-        wait = max(waits, default=0)
-        if wait:
-            return wait
+        return max(waits, default=0)
+
+    def is_full(self, read: bool) -> bool:
+        """Whether as many requests are in flight as may be."""
         most = self.limits.reads_in_flight if read else self.limits.writes_in_flight
-        return 1 if most is not None and self.in_flight[read] >= most else 0
+        return most is not None and self.in_flight[read] >= most
 
     def told(self, now: float, wait_s: int) -> None:
         self.told_at = now

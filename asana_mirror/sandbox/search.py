@@ -1,24 +1,31 @@
-"""GET /workspaces/{}/tasks/search: any task of a workspace, a hundred at a time, without offsets."""
+"""GET /workspaces/{}/tasks/search: any task of a workspace, a hundred at a time, without offsets.
+
+It looks in an index that lags behind, shows what it finds as it is now, and orders equals differently each time.
+https://developers.asana.com/reference/searchtasksforworkspace
+"""
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from itertools import groupby, islice
+from typing import Any
 
 from .asks import Ask, Refused, bad
-from .draw import iso, millis
+from .draw import mix
 from .reads import Answer
 from .render import Rec, renderer
+from .search_by import WINDOW, Index, flag, moment, tests
 
-if TYPE_CHECKING:
-    from .world import World
-
-Test = Callable[[Rec], bool]
-SORTS = ("modified_at", "created_at", "completed_at", "due_date", "likes")
-MOMENTS = ("created_at", "modified_at", "completed_at", "due_at")
-DAYS = ("due_on", "start_on")
-WINDOW = ("created_at.after", "created_at.before")
-SHAPING = ("limit", "opt_fields", "opt_pretty", "sort_by", "sort_ascending", *WINDOW)
+Hit = tuple[Rec, Rec]  # the task as it is, and as search knows it
+KEYS: dict[str, Callable[[Rec], Any]] = {
+    "created_at": lambda then: then["created_at"],
+    "modified_at": lambda then: then["modified_at"],
+    "completed_at": lambda then: then.get("completed_at") or "",
+    "due_date": lambda then: then.get("due_at") or then.get("due_on") or "",
+    "likes": lambda then: len(then.get("likes", ())),
+    "relevance": lambda then: 0,  # Asana does not say what it is: any order will do
+}
 
 
 def search(ask: Ask) -> Answer:
@@ -29,109 +36,52 @@ def search(ask: Ask) -> Answer:
     limit = int(ask.query.get("limit", "100")) if ask.query.get("limit", "100").isdecimal() else 0
     if not 1 <= limit <= 100:
         raise bad("limit: Value is not between 1 and 100")
-    sort = ask.query.get("sort_by", "modified_at")
-    if sort not in SORTS:
-        raise bad(f"sort_by: Not a valid order: {sort}")
-    tests = list(_tests(ask))
-    ascending = _flag(ask.query.get("sort_ascending", "false"))
-    recs = _sorted(ask, sort, ascending)
-    found: list[Rec] = []
-    for rec in recs:
-        shows = rec["workspace"] == workspace and "trashed" not in rec and ask.sees(rec)
-        if shows and all(test(rec) for test in tests):
-            found.append(rec)
-            if len(found) == limit:
-                break
+    shown = (
+        rec
+        for rec, _ in _ordered(ask)
+        if rec["workspace"] == workspace and "trashed" not in rec and ask.sees(rec)
+    )
+    found = list(islice(shown, limit))
     render = renderer("task", "compact", ask.query.get("opt_fields"))
     ask.view.links += len(found)
     return {"data": [render(ask.view, rec) for rec in found]}
 
 
-def _flag(text: str) -> bool:
-    if text not in ("true", "false"):
-        raise bad(f"Not a boolean: {text}")
-    return text == "true"
+def _ordered(ask: Ask) -> Iterator[Hit]:
+    """What matches, in the order asked for; lazily, since a page is often all that is taken."""
+    sort = ask.query.get("sort_by", "modified_at")
+    if sort not in KEYS:
+        raise bad(f"sort_by: Not a valid order: {sort}")
+    ascending = flag("sort_ascending", ask.query.get("sort_ascending", "false"))
+    window = _window(ask)
+    hits: Iterable[Hit] = _hits(ask, window if ascending else reversed(window))
+    if sort != "created_at":  # in that order they come anyway
+        hits = sorted(hits, key=lambda hit: KEYS[sort](hit[1]), reverse=not ascending)
+    return _equals_shuffled(ask, hits, KEYS[sort])
 
 
-def _moment(text: str) -> str:
-    try:
-        return iso(millis(text))
-    except ValueError:
-        raise bad(f"Not a valid date or time: {text}") from None
+def _window(ask: Ask) -> list[Rec]:
+    """Tasks of the asked-for time of creation, oldest first: this filter alone finds without a walk."""
+    bounds = (moment(name, ask.query[name]) if name in ask.query else None for name in WINDOW)
+    return ask.world.by_creation.window(ask.world, *bounds)
 
 
-def _sorted(ask: Ask, sort: str, ascending: bool) -> Iterable[Rec]:
-    """Tasks in order; those in the asked-for window of creation only, for that is found at once."""
-    bounds = [ask.query.get(f"created_at.{end}") for end in ("after", "before")]
-    window = ask.world.by_creation.window(ask.world, *(text and _moment(text) for text in bounds))
-    if sort == "created_at":
-        return window if ascending else reversed(window)
-    keys: dict[str, Callable[[Rec], Any]] = {
-        "likes": lambda rec: len(rec.get("likes", ())),
-        "due_date": lambda rec: rec.get("due_on") or "",
-    }
-    return sorted(window, key=keys.get(sort, lambda rec: rec.get(sort) or ""), reverse=not ascending)
+def _hits(ask: Ask, recs: Iterable[Rec]) -> Iterator[Hit]:
+    index = Index(ask.world, ask.limits.search_lag_s)
+    wanted = tests(ask, index)
+    for rec in recs:
+        then = index.known(rec)
+        if then is not None and all(test(then) for test in wanted):
+            yield rec, then
 
 
-def _tests(ask: Ask) -> Iterator[Test]:
-    for name, text in ask.query.items():
-        if name in SHAPING:
-            continue
-        field, _, how = name.partition(".")
-        if name in _FLAGS:
-            yield _flagged(_FLAGS[name], ask.world, _flag(text))
-        elif field in _PLACES and how in ("any", "not", "all"):
-            yield _placed(_PLACES[field], set(text.split(",")), how)
-        elif field in (*MOMENTS, *DAYS) and how in ("after", "before", ""):
-            yield _timed(field, how, _moment(text) if field in MOMENTS else text)
-        elif name == "resource_subtype":
-            yield _of_subtype(text)
-        elif name == "text":
-            yield _saying(text.lower())
-        else:
-            raise bad(f"{name}: The sandbox cannot search by this")
-
-
-_FLAGS: dict[str, Callable[[World, Rec], bool]] = {
-    "is_subtask": lambda world, rec: bool(rec.get("parent")),
-    "has_attachment": lambda world, rec: world.attachment_count(rec) > 0,
-    "completed": lambda world, rec: bool(rec.get("completed")),
-    "is_blocked": lambda world, rec: bool(world.living(rec.get("dependencies", ()))),
-    "is_blocking": lambda world, rec: bool(world.living(rec.get("dependents", ()))),
-}
-_PLACES: dict[str, Callable[[Rec], Iterable[str]]] = {
-    "projects": lambda rec: [project for project, _ in rec.get("memberships", ())],
-    "sections": lambda rec: [section for _, section in rec.get("memberships", ())],
-    "tags": lambda rec: rec.get("tags", ()),
-    "assignee": lambda rec: [rec.get("assignee") or "null"],
-    "followers": lambda rec: rec.get("followers", ()),
-    "created_by": lambda rec: [rec["created_by"]],
-}
-
-
-def _of_subtype(subtype: str) -> Test:
-    return lambda rec: bool(rec.get("resource_subtype", "default_task") == subtype)
-
-
-def _saying(words: str) -> Test:
-    return lambda rec: words in f"{rec['name']} {rec.get('notes', '')}".lower()
-
-
-def _flagged(get: Callable[[World, Rec], bool], world: World, wanted: bool) -> Test:
-    return lambda rec: get(world, rec) == wanted
-
-
-def _placed(get: Callable[[Rec], Iterable[str]], wanted: set[str], how: str) -> Test:
-    if how == "all":
-        return lambda rec: wanted <= set(get(rec))
-    return lambda rec: wanted.isdisjoint(get(rec)) == (how == "not")
-
-
-def _timed(field: str, how: str, bound: str) -> Test:
-    def test(rec: Rec) -> bool:
-        held = rec.get(field)
-        if held is None:
-            return False
-        return bool(held > bound if how == "after" else held < bound if how == "before" else held == bound)
-
-    return test
+def _equals_shuffled(ask: Ask, hits: Iterable[Hit], key: Callable[[Rec], Any]) -> Iterator[Hit]:
+    """Results are not stable: what the order leaves open comes differently each time, as the seed has it."""
+    world = ask.world
+    world.searches += 1
+    rng = random.Random(mix(world.seed * 1_000_003 + world.searches))
+    for _, equals in groupby(hits, lambda hit: key(hit[1])):
+        lot = list(equals)
+        if len(lot) > 1:
+            rng.shuffle(lot)
+        yield from lot

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left, bisect_right, insort
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
@@ -19,11 +19,11 @@ class ByCreation:
         self.recs: list[Rec] = []
 
     def window(self, world: World, after: str | None, before: str | None) -> list[Rec]:
-        if len(self.recs) != len(world.tasks):
-            self.recs = sorted(
-                (world.records[gid] for gid in world.tasks), key=itemgetter("created_at", "gid")
-            )
         key = itemgetter("created_at")
+        if not self.recs:
+            self.recs = sorted((world.records[gid] for gid in world.tasks), key=key)
+        for gid in world.tasks[len(self.recs) :]:  # one by one: few are new, and their place is near the end
+            insort(self.recs, world.records[gid], key=key)
         first = bisect_right(self.recs, after, key=key) if after else 0
         last = bisect_left(self.recs, before, key=key) if before else len(self.recs)
         return self.recs[first:last]

@@ -14,6 +14,7 @@ from .change_stories import kept, react
 from .draw import ATTACHMENT_GIDS, ATTACHMENTS_PER_TASK, STORIES_PER_TASK, STORY_GIDS, gid_number, iso, mix
 from .events import EventLog
 from .lazy import Pools, made_attachment, made_story
+from .past import Past
 from .render import NODES, Rec, View, renderer
 from .tasks_by_age import ByCreation
 from .truth import Truth
@@ -47,6 +48,8 @@ class World:
         self.refusals = Refusals()
         self.truth = Truth(self)
         self.by_creation = ByCreation()
+        self.past = Past(self)
+        self.searches = 0  # no two of them order equals alike
         self.identities: dict[str, Identity] = {}
         self._minted = 0
 
@@ -110,6 +113,8 @@ class World:
     def put(self, kind: str, gid: str | None = None, **fields: Any) -> Rec:
         """Add a record of a resource type; what is listed per workspace is listed from now on."""
         rec: Rec = {"gid": gid or self.mint(), "resource_type": kind, **fields}
+        if kind == "task":
+            rec = self.past.born(rec)
         self.records[rec["gid"]] = rec
         if kind in LISTED_PER_WORKSPACE and rec.get("is_global_to_workspace", True):
             self.inside[kind, rec["workspace"]].append(rec["gid"])
@@ -178,6 +183,9 @@ class World:
         return self.story_shelf.setdefault(task["gid"], self.stories(task))
 
     def keep_attachments(self, owner: Rec) -> list[Rec]:
+        """The owner's attachments as a list that is about to be edited."""
+        if owner["resource_type"] == "task":
+            self.past.before_change(owner)
         return self.attachment_shelf.setdefault(owner["gid"], self.attachments(owner))
 
     def story(self, gid: str) -> Rec | None:

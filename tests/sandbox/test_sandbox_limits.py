@@ -62,6 +62,26 @@ def test_too_many_requests_at_once_are_refused(front_with: Any) -> None:
     assert front.get("/workspaces").status_code == 200
 
 
+@pytest.mark.parametrize(("tells", "header"), [(True, "1"), (False, None)])
+def test_a_refusal_for_what_is_in_flight_need_not_say_when_to_return(
+    front_with: Any, tells: bool, header: str | None
+) -> None:
+    front = front_with(Limits(reads_in_flight=1, latency_s=0.05, concurrency_tells=tells))
+
+    async def burst() -> list[httpx.Response]:
+        return list(await asyncio.gather(*(front.ask("GET", "/workspaces") for _ in range(2))))
+
+    refused = next(answer for answer in asyncio.run(burst()) if answer.status_code == 429)
+    assert refused.headers.get("retry-after") == header
+    assert set(refused.json()) == {"errors"}
+
+
+def test_a_refusal_for_the_rate_always_says_when_to_return(front_with: Any) -> None:
+    front = front_with(Limits(per_minute=1, concurrency_tells=False))
+    assert "retry-after" not in front.get("/workspaces").headers
+    assert front.get("/workspaces").headers["retry-after"] == "60"
+
+
 def test_pages_full_of_links_empty_the_cost_quota(front_with: Any) -> None:
     front = front_with(Limits(cost_per_minute=300))
     project = front.world.inside["project", front.world.workspaces[0]][0]
