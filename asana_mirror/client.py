@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from types import TracebackType
@@ -17,7 +17,8 @@ from httpx_aiohttp import AiohttpTransport
 
 from asana_mirror import __version__, wire
 from asana_mirror.errors import AsanaUnreachable, CarryOnWithout, RateLimited, WaitAndRepeat
-from asana_mirror.quota import READS_IN_FLIGHT, Pace, backoff_s
+from asana_mirror.quota import READS_IN_FLIGHT, Departure, Governor, backoff_s
+from asana_mirror.turns import Budget, Turns
 from asana_mirror.words import Answer, ApiChange, EndpointUse, EventsPage, Page
 
 T = TypeVar("T")
@@ -34,46 +35,11 @@ class GaveUp(WaitAndRepeat):
     """One request kept failing while others succeeded: it is left for the next run."""
 
 
-class Turns:
-    """Who may send next, at the pace. Whoever holds an offset goes first: offsets die."""
-
-    def __init__(self, pace: Pace) -> None:
-        self._pace = pace
-        self._lines: tuple[deque[asyncio.Future[None]], ...] = (deque(), deque())
-        self._caller: asyncio.Task[None] | None = None
-        self.seconds_waited = 0.0
-
-    async def wait(self, *, hurry: bool) -> None:
-        """Return when it is this request's turn; a pause that begins meanwhile holds for those in line as well."""
-        began = time.monotonic()
-        if self._caller is None and self._pace.wait_s(began) <= 0:
-            self._pace.leave(began)
-            return
-        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._lines[not hurry].append(turn)
-        if self._caller is None:
-            self._caller = asyncio.create_task(self._call())
-        await turn
-        self.seconds_waited += time.monotonic() - began
-
-    async def _call(self) -> None:
-        try:
-            while any(self._lines):
-                while (wait_s := self._pace.wait_s(time.monotonic())) > 0:
-                    await asyncio.sleep(wait_s)
-                line = self._lines[0] or self._lines[1]
-                turn = line.popleft()
-                if not turn.done():  # its request may have been called off
-                    self._pace.leave(time.monotonic())
-                    turn.set_result(None)
-        finally:
-            self._caller = None
-
-
 class Asana:
-    """One door to Asana: a shared pace, a shared pause, at most 50 reads in flight.
+    """One door to Asana: every request leaves when the governor of the allowance lets it.
 
-    `per_minute` 0 means no limit; `max_wait_s` is the longest time without any accepted answer.
+    `max_wait_s` is the longest time without any accepted answer. `remember` is called when Asana told everyone to
+    wait, so that not even a restart cuts that short.
     """
 
     def __init__(
@@ -81,9 +47,9 @@ class Asana:
         token: str,
         base_url: str,
         *,
-        per_minute: float = 1500.0,
+        governor: Governor | None = None,
+        budget: Budget | None = None,
         max_wait_s: float = 600.0,
-        reads_in_flight: int = READS_IN_FLIGHT,
         proxy: str | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
         randomness: random.Random | None = None,
@@ -95,17 +61,18 @@ class Asana:
                 "User-Agent": f"asana-mirror/{__version__}",
             },
             timeout=TIMEOUT,
-            transport=transport or _transport(reads_in_flight, proxy),
+            transport=transport or _transport(proxy),
         )
         self._base_url = base_url.rstrip("/")
-        self._pace = Pace(per_minute)
-        self._turns = Turns(self._pace)
-        self._slots = asyncio.Semaphore(reads_in_flight)
+        self.governor = governor or Governor(now=time.monotonic())
+        self._turns = Turns(self.governor, budget)
+        self.remember: Callable[[], None] = lambda: None
         self._max_wait_s = max_wait_s
         self._randomness = randomness or random.Random()
         self._began = time.monotonic()
         self._last_success: float | None = None
         self._waited_to_try_again_s = 0.0
+        self._allowed_before = 0.0
         self.uses: dict[str, EndpointUse] = {}
         self.changes: Counter[ApiChange] = Counter()
         self.changed_endpoints: dict[ApiChange, str] = {}
@@ -131,11 +98,21 @@ class Asana:
         """By all requests together: for their turn, through pauses, and before trying again."""
         return self._waited_to_try_again_s + self._turns.seconds_waited
 
+    @property
+    def allowed(self) -> float | None:
+        """Requests that were believed to be allowed since the first one; None where they are not paced."""
+        return self.governor.allowed - self._allowed_before if self.governor.learns else None
+
+    def close(self) -> None:
+        """No request leaves any more."""
+        self._turns.close()
+
     def open_new_books(self) -> None:
         """Count from zero: what was counted until now is on file."""
         self.uses = {}
         self._waited_to_try_again_s = 0.0
         self._turns.seconds_waited = 0.0
+        self._allowed_before = self.governor.allowed
 
     async def page(self, path: str, params: Mapping[str, str]) -> Answer[Page]:
         """Read one page of a listing. Raises also OffsetExpired and ListTooLong."""
@@ -164,6 +141,7 @@ class Asana:
         Raises BadToken, CarryOnWithout and StartOver at once; GaveUp after eight failures of this request alone;
         AsanaUnreachable when nothing at all was accepted for `max_wait_s`.
         """
+        self._check_pause()
         tries = 0
         while True:
             try:
@@ -179,10 +157,9 @@ class Asana:
                     raise GaveUp(str(trouble), status=trouble.status) from trouble
                 if over:
                     raise self._unreachable(trouble, wait_s) from trouble
-                if told:
-                    self._pace.pause(
-                        time.monotonic(), wait_s
-                    )  # Asana said when: that holds for every request
+                if told:  # Asana said when: that holds for every request
+                    self.governor.pause(time.monotonic(), wait_s)
+                    self.remember()
                     continue
                 self._waited_to_try_again_s += wait_s
                 await asyncio.sleep(wait_s)
@@ -198,18 +175,20 @@ class Asana:
     async def _attempt(
         self, path: str, params: Mapping[str, str], read: Callable[[Mapping[str, Any]], T]
     ) -> Answer[T]:
-        use = self.uses.setdefault(wire.endpoint_of(path), EndpointUse())
-        async with self._slots:
-            await self._turns.wait(hurry="offset" in params)
-            use.requests += 1
-            began = time.monotonic()
-            try:
-                response = await self._http.get(httpx.URL(wire.url(self._base_url, path, params)))
-            except _BROKEN as error:
+        endpoint = wire.endpoint_of(path)
+        use = self.uses.setdefault(endpoint, EndpointUse())
+        searches = endpoint in wire.SEARCHES
+        departure = await self._turns.take(endpoint, hurry="offset" in params, searches=searches)
+        use.requests += 1
+        try:
+            response = await self._http.get(httpx.URL(wire.url(self._base_url, path, params)))
+        except BaseException as error:
+            self.governor.failed(departure)
+            self._turns.call()
+            if isinstance(error, _BROKEN):
                 raise WaitAndRepeat(f"{type(error).__name__}: {error}".rstrip(": ")) from error
-            elapsed_s = time.monotonic() - began
-        use.bytes += len(response.content)
-        use.refused += response.status_code == 429
+            raise
+        self._learn(departure, response, use)
         self._note_changes(response, path)
         wire.raise_refusal(response.status_code, response.headers, response.content, paged=_paged(params))
         body = wire.read_body(response.content)
@@ -217,13 +196,34 @@ class Asana:
         self._last_success = time.monotonic()
         if isinstance(content, Page):
             use.records += len(content.records)
-            use.cost_estimate += len(content.records) * wire.links_followed(params.get("opt_fields", ""))
+        elapsed_s = self._last_success - departure.at
         return Answer(content, wire.asked_at(response.headers, elapsed_s, datetime.now(UTC)))
+
+    def _learn(self, departure: Departure, response: httpx.Response, use: EndpointUse) -> None:
+        """What an answer says of the allowance, and of what such requests cost."""
+        now = time.monotonic()
+        use.bytes += len(response.content)
+        if response.status_code == 429:
+            use.refused += 1
+            told_s = wire.retry_after_s(response.headers)
+            self.governor.refused(now, departure, told_s)
+            self.governor.pause(now, told_s or 0.0)
+        else:
+            links = wire.links_followed(response.content)
+            use.cost_estimate += 1 + links
+            self.governor.answered(now, departure, links)
+        self._turns.call()
 
     def _note_changes(self, response: httpx.Response, path: str) -> None:
         for change in wire.api_changes(response.headers.multi_items()):
             self.changes[change] += 1
             self.changed_endpoints.setdefault(change, wire.endpoint_of(path))
+
+    def _check_pause(self) -> None:
+        """What an earlier run was told holds for this one as well."""
+        left_s = self.governor.pause_left_s(time.monotonic())
+        if left_s > self._max_wait_s:
+            raise self._unreachable(RateLimited("", retry_after_s=left_s, status=429), left_s)
 
     def _patience_is_over(self, trouble: WaitAndRepeat, next_wait_s: float) -> bool:
         """Whether waiting any longer is more than the user allows."""
@@ -248,12 +248,12 @@ def _paged(params: Mapping[str, str]) -> wire.Paged:
     return "later" if "offset" in params else "first"
 
 
-def _transport(reads_in_flight: int, proxy: str | None) -> httpx.AsyncBaseTransport:
+def _transport(proxy: str | None) -> httpx.AsyncBaseTransport:
     """aiohttp under httpx's face: a tenth of the CPU, or less, of httpx's own pool at 50 connections."""
 
     def session() -> aiohttp.ClientSession:
         return aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=reads_in_flight, keepalive_timeout=60.0),
+            connector=aiohttp.TCPConnector(limit=READS_IN_FLIGHT, keepalive_timeout=60.0),
             cookie_jar=aiohttp.DummyCookieJar(),
         )
 

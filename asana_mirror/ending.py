@@ -12,22 +12,25 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
-from asana_mirror.errors import AsanaUnreachable, Interrupted, MirrorError, TooManyMissing
+from asana_mirror.client import Asana
+from asana_mirror.errors import AsanaUnreachable, BudgetSpent, Interrupted, MirrorError, TooManyMissing
 from asana_mirror.reading import Progress, Reading
 from asana_mirror.store import Mirror, Run
 from asana_mirror.store.opening import in_our_words
 from asana_mirror.times import utc_now
 
 GRACE_S = 3.0  # for pages in flight after a request to stop
+LOOK_EVERY_S = 0.02  # whether they have all come home
 SHOW_EVERY_S = 0.25
 
 Show = Callable[[Progress], None]
 
 
 class Stop(asyncio.Event):
-    """A request to stop between two pages, and the signal that asked for it."""
+    """A request to stop between two pages, and the signal that asked for it, or the budget that is spent."""
 
     signal_number: int = signal.SIGINT
+    budget: str | None = None
 
     def ask(self, signal_number: int = signal.SIGINT) -> None:
         """Stop; asked twice, at once."""
@@ -36,6 +39,18 @@ class Stop(asyncio.Event):
         self.signal_number = signal_number
         self.set()
 
+    def spend(self, budget: str) -> None:
+        """Stop, because all that was allowed is spent: so many requests, so much time."""
+        if not self.is_set():
+            self.budget = budget
+            self.set()
+
+    def reason(self) -> MirrorError:
+        """Why the run stopped."""
+        if self.budget is not None:
+            return BudgetSpent(f"Stopped after {self.budget}, as told.")
+        return Interrupted(self.signal_number)
+
 
 @asynccontextmanager
 async def on_record(
@@ -43,7 +58,7 @@ async def on_record(
 ) -> AsyncIterator[None]:
     """Show and watch over a run; however it ends, its figures and its outcome are on file."""
     try:
-        async with cancelled_after_grace(stop), shown(show, reading.progress):
+        async with cancelled_after_grace(stop, reading.asana), shown(show, reading.progress):
             yield
     except BaseException as error:
         ended = what_ended_it(error, mirror.path, stop)
@@ -52,13 +67,18 @@ async def on_record(
 
 
 @asynccontextmanager
-async def cancelled_after_grace(stop: Stop) -> AsyncIterator[None]:
-    """Once asked to stop, pages in flight may finish; what takes longer is cut off."""
+async def cancelled_after_grace(stop: Stop, asana: Asana) -> AsyncIterator[None]:
+    """Once asked to stop, no request leaves, and pages in flight may finish; what takes longer is cut off."""
     task = asyncio.current_task()
 
     async def watch() -> None:
         await stop.wait()
-        await asyncio.sleep(GRACE_S)
+        asana.close()
+        looks = int(GRACE_S / LOOK_EVERY_S)
+        while looks and asana.governor.in_flight:
+            looks -= 1
+            await asyncio.sleep(LOOK_EVERY_S)
+        await asyncio.sleep(LOOK_EVERY_S)  # to be written
         if task:
             task.cancel()
 
@@ -103,13 +123,15 @@ def what_ended_it(error: BaseException, path: Path, stop: Stop) -> BaseException
     if isinstance(error, sqlite3.Error):
         return in_our_words(path, error)
     if isinstance(error, asyncio.CancelledError) and stop.is_set():
-        return Interrupted(stop.signal_number)
+        return stop.reason()
     return error
 
 
 def _outcome(error: BaseException) -> str:
     if isinstance(error, (Interrupted, asyncio.CancelledError, KeyboardInterrupt)):
         return "interrupted"
+    if isinstance(error, BudgetSpent):
+        return "budget"
     if isinstance(error, AsanaUnreachable):
         return "unreachable"
     return "guarded" if isinstance(error, TooManyMissing) else "failed"

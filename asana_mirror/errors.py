@@ -8,6 +8,7 @@ MirrorError
 │   ├── MirrorBusy         exit 5
 │   └── TooManyMissing     exit 6   the mass-deletion guard
 ├── AsanaUnreachable       exit 4   patience (--max-wait) ran out; run again to go on
+├── BudgetSpent            exit 0   --budget or --max-requests was reached; run again to go on
 ├── Interrupted            exit 130 / 143
 ├── WaitAndRepeat          the same request may succeed later: 429, 5xx, broken answers
 │   └── RateLimited
@@ -77,6 +78,13 @@ class AsanaUnreachable(MirrorError):
     hint = (
         "What was read is kept. Check the network and --base-url, then run the same command again to go on."
     )
+
+
+class BudgetSpent(MirrorError):
+    """The run did what it was told: it stopped in good order where the budget ended."""
+
+    exit_code = 0
+    hint = "What was read is kept. Run the same command again to go on."
 
 
 class Interrupted(MirrorError):

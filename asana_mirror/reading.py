@@ -56,9 +56,9 @@ class Reading:
         self.sifting = Sifting(asana, mirror.excluded, trusts=run.mode != "full")
         # Whether something else must be done before the next list.
         self.pauses_at: Callable[[], bool] = lambda: False
-        self._asana = asana
+        self.asana = asana
         self._mirror = mirror
-        self._run = run
+        self.run = run
         self._stop = stop
         self._ahead: deque[Checkpoint] = deque()
         self._only: Collection[str] = ()
@@ -104,7 +104,7 @@ class Reading:
 
     def _look_ahead(self) -> None:
         passed_over = len(self._busy) + len(self.postponed)
-        due = self._mirror.rounds.due(self._run.round, passed_over + AHEAD, self._only)
+        due = self._mirror.rounds.due(self.run.round, passed_over + AHEAD, self._only)
         self._ahead.extend(
             checkpoint
             for checkpoint in due
@@ -144,13 +144,13 @@ class Reading:
 
     async def _take_token(self, gid: str) -> None:
         try:
-            token = (await self._asana.events(gid, None)).content.sync
+            token = (await self.asana.events(gid, None)).content.sync
         except SyncTokenExpired as answer:
             token = answer.sync
         except (CarryOnWithout, GaveUp) as refusal:
             with self._mirror.atomic():
                 self._mirror.ledger.note_problem(
-                    key_of(gid), "events", refusal.status, str(refusal), run_id=self._run.id, now=utc_now()
+                    key_of(gid), "events", refusal.status, str(refusal), run_id=self.run.id, now=utc_now()
                 )
             return
 
@@ -164,7 +164,7 @@ class Reading:
         """Read and write one page; returns what is left of the listing."""
         step = checkpoint.step
         try:
-            answer = await self._asana.page(*page_request(step, checkpoint.offset))
+            answer = await self.asana.page(*page_request(step, checkpoint.offset))
             await self.sifting.look_up(step.listing.resource, answer.content.records)
         except OffsetExpired as death:
             return await self._start_over(checkpoint, str(death))
@@ -206,7 +206,7 @@ class Reading:
         nameless = any(not record.has_gid for record in batch.undecoded)
         if page.next_offset or checkpoint.records or nameless:
             # Between pages, or behind a record without a gid, someone may be hidden: in doubt, not gone.
-            self._mirror.absence.see(step.key, standing or (), self._run.round)
+            self._mirror.absence.see(step.key, standing or (), self.run.round)
             standing = None
         if page.next_offset:
             self._mirror.rounds.advance(after)
@@ -220,7 +220,7 @@ class Reading:
     def write_batch(self, resource: Resource, batch: Batch, step: Step | None, now: str) -> None:
         """Write a batch and put in the queue what its records open. Inside the caller's transaction."""
         self._leave_out_known(batch, resource)
-        absence, run = self._mirror.absence, self._run
+        absence, run = self._mirror.absence, self.run
         if any(links.united for links in resource.links):
             batch.shown_elsewhere = absence.seen(resource.name, batch.listed, run.round)
         reshaped = self.consequences.reshaped(batch)
@@ -251,7 +251,7 @@ class Reading:
         sifted = self.sifting.sift(resource.name, records)
         self._mirror.excluded.leave_out(sifted.above | sifted.left_out)
         for name, gid in sifted.left_out:
-            self._mirror.absence.found(name, [gid], self._run.round)
+            self._mirror.absence.found(name, [gid], self.run.round)
             self._mirror.inbox.fulfil(name, [gid])
         return sifted.kept
 
@@ -265,7 +265,7 @@ class Reading:
             by_name.setdefault(step.listing.name, []).append(step)
         new = 0
         for name, named in by_name.items():
-            asked = self._mirror.rounds.ask_for(named, self._run.round, again=again)
+            asked = self._mirror.rounds.ask_for(named, self.run.round, again=again)
             self.progress.asked[name] += asked
             new += asked
         return new
@@ -273,7 +273,7 @@ class Reading:
     def _leave_out_known(self, batch: Batch, resource: Resource) -> None:
         """Definitions inside other records repeat themselves: the first of a round is written, the rest are not."""
         for name in [name for name in batch.rows if name != resource.name and not RESOURCES[name].one_place]:
-            for gid in self._mirror.absence.written(name, batch.rows[name], self._run.round):
+            for gid in self._mirror.absence.written(name, batch.rows[name], self.run.round):
                 del batch.rows[name][gid]
                 for (child, _), parents in batch.children.items():
                     for child_gid in parents.pop(gid, ()):
@@ -293,17 +293,17 @@ class Reading:
     def _complete(self, checkpoint: Checkpoint, standing: set[str] | None, now: str) -> None:
         step = checkpoint.step
         if step.since is None:
-            missed = self._mirror.absence.close_listing(step, standing, self._run.round)
+            missed = self._mirror.absence.close_listing(step, standing, self.run.round)
             self.consequences.note_missed(step, missed)
             if RESOURCES[step.listing.resource].one_place:
                 self._mirror.inbox.settle(step.listing.resource, step.parent_gid or "")
-        self._mirror.absence.forget(step.key, self._run.round)
+        self._mirror.absence.forget(step.key, self.run.round)
         if self._mirror.rounds.was_refused(step):
             # It is shown again, so the others of its kind may be as well.
             self.ask_for(self._mirror.ages.refused(step.listing.name), again=True)
         if not self.moves_cursors:
             checkpoint = replace(checkpoint, next_cursor=None)
-        self._mirror.rounds.complete(checkpoint, now=now, swept=is_swept(step, self._run.mode))
+        self._mirror.rounds.complete(checkpoint, now=now, swept=is_swept(step, self.run.mode))
         self._mirror.ledger.solve_problem(step.key)
         self.progress.done[step.listing.name] += 1
 
@@ -320,7 +320,7 @@ class Reading:
             return None
         afresh = replace(checkpoint, offset=None, records=0, restarts=checkpoint.restarts + 1)
         with self._mirror.atomic():
-            self._mirror.absence.forget(key, self._run.round)
+            self._mirror.absence.forget(key, self.run.round)
             self._mirror.rounds.advance(afresh)
         return afresh
 
@@ -344,14 +344,14 @@ class Reading:
         now = utc_now()
         with self._mirror.atomic():
             self.ask_for(steps_of_split(parts, step), again=True)
-            self._mirror.absence.forget(step.key, self._run.round)
-            swept = is_swept(step, self._run.mode)
+            self._mirror.absence.forget(step.key, self.run.round)
+            swept = is_swept(step, self.run.mode)
             self._mirror.rounds.complete(replace(checkpoint, split=True), now=now, swept=swept)
             self.progress.done[step.listing.name] += 1
 
     async def _is_under_way(self, step: Step) -> bool:
         state = self._mirror.rounds.state_of(step)
-        waiting = state is not None and state.due and state.round == self._run.round
+        waiting = state is not None and state.due and state.round == self.run.round
         if not waiting or step.key in self.postponed or self._stop.is_set():
             return False
         await asyncio.sleep(0.05)
@@ -362,9 +362,9 @@ class Reading:
         now = utc_now()
         with self._mirror.atomic():
             self._mirror.rounds.refuse(step, status)
-            self._mirror.absence.forget(step.key, self._run.round)
+            self._mirror.absence.forget(step.key, self.run.round)
             self._mirror.ledger.note_problem(
-                step.key, step.listing.resource, status, message, run_id=self._run.id, now=now
+                step.key, step.listing.resource, status, message, run_id=self.run.id, now=now
             )
             self.consequences.doubt_parent(step, status)
         self.progress.done[step.listing.name] += 1
@@ -375,12 +375,12 @@ class Reading:
         Once it has failed in two runs, it must not hold back all the rest for ever: False.
         """
         ledger = self._mirror.ledger
-        first_time = not ledger.failed_before(key, self._run.id)
+        first_time = not ledger.failed_before(key, self.run.id)
         if first_time:
             self.postponed[key] = str(trouble)
         with self._mirror.atomic():
             ledger.note_problem(
-                key, resource, trouble.status, str(trouble), run_id=self._run.id, now=utc_now()
+                key, resource, trouble.status, str(trouble), run_id=self.run.id, now=utc_now()
             )
         return first_time
 
@@ -391,7 +391,7 @@ class Reading:
 
     def keep_books(self, now: str) -> None:
         """Write the run's figures. Inside the caller's transaction."""
-        asana, run = self._asana, self._run
+        asana, run = self.asana, self.run
         self._books_at = time.monotonic()
         self._mirror.rounds.count(
             run,
@@ -399,6 +399,7 @@ class Reading:
             requests=asana.requests,
             refused=asana.refused,
             seconds_waited=asana.seconds_waited,
+            allowed=asana.allowed,
         )
         self._mirror.ledger.record_use(run.id, asana.uses)
         self._mirror.ledger.note_changes(asana.changes, asana.changed_endpoints, now)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import sqlite3
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -15,18 +18,21 @@ from asana_mirror import __version__
 from asana_mirror.client import Asana
 from asana_mirror.contact import check_places, first_contact
 from asana_mirror.doubts import Doubts
-from asana_mirror.ending import Show, Stop, holder, on_record, opened
+from asana_mirror.ending import Show, Stop, cancelled_after_grace, holder, on_record, opened
 from asana_mirror.errands import Errands
-from asana_mirror.errors import AsanaUnreachable, TooManyMissing
+from asana_mirror.errors import AsanaUnreachable, BudgetSpent, TooManyMissing
 from asana_mirror.exclusion import STAGES, Exclusion
 from asana_mirror.listening import Listening
 from asana_mirror.plan import WALKS, too_many
+from asana_mirror.quota import Governor
 from asana_mirror.reading import Reading
 from asana_mirror.review import Due, Review, projects_within
 from asana_mirror.singly import Singly
 from asana_mirror.store import Mirror, Run, check_mirror, hold
+from asana_mirror.store.allowances import hash_of, remembered
 from asana_mirror.store.opening import sqlite_translated
 from asana_mirror.times import utc_before, utc_now
+from asana_mirror.turns import Budget
 from asana_mirror.words import Answer, Checkpoint, Page, Scope, step_named
 
 __all__ = ["Report", "Show", "Stop", "SyncOptions", "sync"]
@@ -34,7 +40,7 @@ __all__ = ["Report", "Show", "Stop", "SyncOptions", "sync"]
 
 @dataclass(frozen=True)
 class SyncOptions:
-    """All that a run is told. Ages are in seconds."""
+    """All that a run is told. Ages are in seconds; `per_minute` is never exceeded, 0 means no limit."""
 
     mirror: Path
     token: str = field(repr=False)
@@ -48,6 +54,8 @@ class SyncOptions:
     full: bool = False
     max_age_s: float = 24 * 3600.0
     sweep_every_s: float = 7 * 24 * 3600.0
+    budget_s: float | None = None
+    max_requests: int | None = None
 
 
 @dataclass
@@ -68,6 +76,7 @@ class Report:
     rows_deleted: int = 0
     drift: int = 0
     waiting: int = 0
+    left: int = 0
     not_readable: int = 0
     not_decodable: int = 0
 
@@ -76,7 +85,8 @@ class Report:
         added = ("requests", "refused", "seconds_waited", "rows_inserted", "rows_updated", "rows_unchanged")
         for name in (*added, "rows_deleted", "drift"):
             setattr(self, name, round(getattr(self, name) + getattr(later, name), 3))
-        self.run, self.waiting = later.run, later.waiting
+        self.run, self.waiting, self.left = later.run, later.waiting, later.left
+        self.outcome = later.outcome
         self.not_readable, self.not_decodable = later.not_readable, later.not_decodable
         return self
 
@@ -99,28 +109,84 @@ async def sync(
     if Path(f"{path}.lock").exists():
         with hold(path):
             pass  # so that a mirror held by another run is said before anything is asked
-    async with asana_for(options, transport) as asana:
-        workspaces = await first_contact(asana, options.scope)
-        await check_places(asana, options.scope)
-        with hold(path), sqlite_translated(path), opened(path) as mirror:
-            report = await _round(asana, mirror, options, workspaces, stop, show)
-            if report.resumed:  # what was read before the interruption may have changed since
-                asana.open_new_books()
-                report = report.went_on(await _round(asana, mirror, options, [], stop, show))
-            report.seconds = round(time.monotonic() - began, 3)
-            return report
+    async with asana_for(options, transport, stop) as asana:
+        with _deadline(options.budget_s, stop):
+            workspaces = await _look(asana, options, stop)
+            with (
+                hold(path),
+                sqlite_translated(path),
+                opened(path) as mirror,
+                _remembering(asana, mirror, options),
+            ):
+                report = await _round(asana, mirror, options, workspaces, stop, show)
+                if report.resumed and report.outcome == "complete":
+                    # What was read before the interruption may have changed since.
+                    asana.open_new_books()
+                    report = report.went_on(await _round(asana, mirror, options, [], stop, show))
+                report.seconds = round(time.monotonic() - began, 3)
+                return report
 
 
-def asana_for(options: SyncOptions, transport: httpx.AsyncBaseTransport | None) -> Asana:
-    """The door to Asana that these options describe."""
+def asana_for(
+    options: SyncOptions, transport: httpx.AsyncBaseTransport | None, stop: Stop | None = None
+) -> Asana:
+    """The door to Asana that these options describe, with what the mirror knows of this token's allowance."""
+    beliefs, pause_s = remembered(options.mirror, options.token)
+    most = options.max_requests
     return Asana(
         options.token,
         options.base_url,
-        per_minute=options.per_minute,
+        governor=Governor(options.per_minute or math.inf, beliefs, now=time.monotonic(), pause_s=pause_s),
+        budget=Budget(most, partial(stop.spend, f"{most:,} requests")) if stop and most else None,
         max_wait_s=options.max_wait_s,
         proxy=options.proxy,
         transport=transport,
     )
+
+
+@contextlib.contextmanager
+def _deadline(budget_s: float | None, stop: Stop) -> Iterator[None]:
+    """Stop when the time is over."""
+    if budget_s is None:
+        yield
+        return
+    loop = asyncio.get_running_loop()
+    timer = loop.call_later(budget_s, stop.spend, f"{budget_s:,.0f} s")
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+async def _look(asana: Asana, options: SyncOptions, stop: Stop) -> list[Answer[Page]]:
+    """The first questions; nothing is touched yet."""
+    try:
+        async with cancelled_after_grace(stop, asana):
+            workspaces = await first_contact(asana, options.scope)
+            await check_places(asana, options.scope)
+            return workspaces
+    except asyncio.CancelledError:
+        if not stop.is_set():
+            raise
+        raise stop.reason() from None
+
+
+@contextlib.contextmanager
+def _remembering(asana: Asana, mirror: Mirror, options: SyncOptions) -> Iterator[None]:
+    """Keep what is learned of the allowance: at the end, and at once when Asana tells to wait."""
+    token_hash = hash_of(options.token)
+
+    def remember() -> None:
+        with mirror.atomic():
+            mirror.allowances.keep(token_hash, asana.governor, now_s=time.monotonic())
+
+    asana.remember = remember
+    try:
+        yield
+    finally:
+        asana.remember = lambda: None
+        with contextlib.suppress(sqlite3.Error):
+            remember()
 
 
 async def _round(
@@ -144,6 +210,8 @@ async def _round(
             await work.begin(workspaces)
             await work.until_nothing_is_left()
             report.rows_deleted = conclude(mirror, run, work.reading, options)
+    except BudgetSpent:
+        report.outcome = "budget"
     finally:
         _fill_in(report, mirror, asana, work.reading)
     return report
@@ -301,5 +369,6 @@ def _fill_in(report: Report, mirror: Mirror, asana: Asana, reading: Reading) -> 
     report.drift = reading.consequences.drift
     with contextlib.suppress(sqlite3.Error):
         report.waiting = mirror.ages.count_waiting()
+        report.left = sum(due for due, _ in mirror.rounds.count_due(reading.run.round).values())
         report.not_readable = mirror.ledger.count_problems()
         report.not_decodable = mirror.ledger.count_undecoded()

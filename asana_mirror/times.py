@@ -20,6 +20,11 @@ def utc_before(age_s: float) -> str:
     return as_asana_writes(datetime.now(UTC) - timedelta(seconds=age_s))
 
 
+def utc_after(seconds: float) -> str:
+    """This machine's clock, some seconds from now."""
+    return utc_before(-seconds)
+
+
 def earlier(moment: str, seconds: float) -> str:
     """Some seconds before a moment, both as Asana writes times."""
     return as_asana_writes(datetime.fromisoformat(moment) - timedelta(seconds=seconds))

@@ -111,13 +111,13 @@ async def verify(
         rows.workspaces = options.scope.workspaces
         async with asana_for(options, transport) as asana:
             checking = Checking(asana, rows, found, stop)
-            async with _interruptible(path, stop), shown(show, checking.progress):
+            async with _interruptible(path, stop, asana), shown(show, checking.progress):
                 checking.meet(await first_contact(asana, options.scope))
                 await checking.check(checking.chosen(sample, random.Random(seed)))
             if repair and found.differences:
                 done = await repaired(asana, options, checking.wrong, rows, stop, show)
                 after = Checking(asana, rows, Verification(str(path), sample, seed), stop)
-                async with _interruptible(path, stop):
+                async with _interruptible(path, stop, asana):
                     await after.check((*checking.wrong.steps, *checking.wrong.records))
                 found.repair = Repair(done, after.found.differences)
             found.requests = asana.requests
@@ -126,9 +126,9 @@ async def verify(
 
 
 @asynccontextmanager
-async def _interruptible(path: Path, stop: Stop) -> AsyncIterator[None]:
+async def _interruptible(path: Path, stop: Stop, asana: Asana) -> AsyncIterator[None]:
     try:
-        async with cancelled_after_grace(stop):
+        async with cancelled_after_grace(stop, asana):
             yield
     except BaseException as error:
         ended = what_ended_it(error, path, stop)
@@ -179,7 +179,7 @@ class Checking:
             for _ in range(READS_IN_FLIGHT):
                 workers.create_task(self._work(waiting))
         if self._stop.is_set():
-            raise Interrupted(self._stop.signal_number)
+            raise self._stop.reason()
         self._compare_global_fields()
 
     async def _work(self, waiting: Iterator[Check]) -> None:

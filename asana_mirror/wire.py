@@ -33,6 +33,8 @@ PAGE_LIMIT = 100
 ENABLED_FEATURES = "ai_teammate_actors"
 HEADERS = {"Accept": "application/json", "Asana-Enable": ENABLED_FEATURES}
 
+SEARCHES = ("/workspaces/{gid}/tasks/search",)  # endpoints with a limit of their own
+
 Paged = Literal["no", "first", "later"]  # no list, a first page, a page behind an offset
 
 _TOO_LONG = re.compile(r"too large|too long|too many", re.IGNORECASE)
@@ -171,9 +173,12 @@ def _object(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def links_followed(asked: str) -> int:
-    """A guess at what a record costs: itself, and each field of it that leads to other records."""
-    return 1 + len({field.split(".")[0] for field in asked.split(",") if "." in field})
+def links_followed(body: bytes) -> int:
+    """A guess at what an answer cost: the records in it, and those that they lead to.
+
+    https://developers.asana.com/docs/rate-limits#cost-limits
+    """
+    return body.count(b'"gid"')
 
 
 def raise_refusal(status: int, headers: Mapping[str, str], body: bytes, *, paged: Paged = "no") -> None:

@@ -15,8 +15,20 @@ FLOORS = [
     {"errors", "times", "schema_files"},
     {"catalog"},
     {"words"},
-    {"wire", "decode", "plan", "folding", "quota", "erasure", "exclusion", "compare", "estimate"},
-    {"client", "store", "config"},
+    {
+        "wire",
+        "decode",
+        "plan",
+        "folding",
+        "quota",
+        "prices",
+        "refusals",
+        "erasure",
+        "exclusion",
+        "compare",
+        "estimate",
+    },
+    {"client", "turns", "store", "config"},
     {
         "contact",
         "group_commit",
@@ -46,7 +58,7 @@ FLOORS = [
         "__main__",
     },
 ]
-WALLS = [("client", "store"), ("client", "config"), ("config", "store")]
+WALLS = [("client", "store"), ("turns", "store"), ("client", "config"), ("config", "store")]
 EVERYONES = {""}  # the package itself holds nothing but the version
 
 
@@ -109,6 +121,8 @@ def test_pure_modules_touch_nothing() -> None:
         "plan",
         "folding",
         "quota",
+        "prices",
+        "refusals",
         "erasure",
         "exclusion",
         "compare",

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import random
 from datetime import UTC, datetime
-from itertools import pairwise
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from asana_mirror import config, wire
 from asana_mirror.catalog import RESOURCES
@@ -24,7 +21,7 @@ from asana_mirror.errors import (
     WaitAndRepeat,
 )
 from asana_mirror.plan import steps_below, too_many, wanted
-from asana_mirror.quota import Pace, backoff_s
+from asana_mirror.quota import backoff_s
 from asana_mirror.words import Scope, step_named
 
 NOW = datetime(2026, 11, 22, 8, 0, 0, tzinfo=UTC)
@@ -143,27 +140,6 @@ def test_gids_are_left_out_of_endpoints() -> None:
 def test_offsets_survive_the_address_whatever_is_in_them() -> None:
     address = wire.url("https://x.example/api/1.0", "/tasks", {"offset": "a+b/=&é", "opt_fields": "a.b,c"})
     assert address == "https://x.example/api/1.0/tasks?offset=a%2Bb%2F%3D%26%C3%A9&opt_fields=a.b,c"
-
-
-@given(st.integers(1, 3000), st.lists(st.floats(0, 5), min_size=1, max_size=50))
-def test_requests_leave_evenly_and_never_faster_than_allowed(per_minute: int, gaps: list[float]) -> None:
-    pace, now, departures = Pace(per_minute), 1000.0, []
-    for gap in gaps:
-        now += gap
-        now += pace.wait_s(now)
-        pace.leave(now)
-        departures.append(now)
-    for earlier, later in pairwise(departures):
-        assert later - earlier >= 60 / per_minute - 1e-6
-
-
-def test_a_pause_holds_for_every_request_and_is_never_cut_short() -> None:
-    pace = Pace(60_000)
-    pace.pause(100.0, 30.0)
-    pace.pause(101.0, 2.0)
-    assert pace.wait_s(105.0) == pytest.approx(25.0)
-    assert pace.wait_s(129.0) == pytest.approx(1.0)
-    assert pace.wait_s(130.0) == 0
 
 
 def test_backoff_grows_to_a_minute() -> None:

@@ -144,9 +144,7 @@ def test_a_task_that_differs_is_read_again_with_what_stands_on_it(both: Mirrored
 
     async def repair() -> None:
         options = SyncOptions(mirror=both.path, token=both.world.token, base_url=IN_PROCESS, per_minute=0)
-        async with Asana(
-            options.token, IN_PROCESS, per_minute=0, transport=httpx.ASGITransport(both.app)
-        ) as asana:
+        async with Asana(options.token, IN_PROCESS, transport=httpx.ASGITransport(both.app)) as asana:
             with rows_of(both.path) as known:
                 await repaired(asana, options, Wrong(records=[("tasks", task)]), known, Stop())
 

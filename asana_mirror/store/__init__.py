@@ -14,6 +14,7 @@ shown     where a name is shown that belongs to something else
 absence   who is missing, and tombstones
 ties      who is still tied to what is missing
 ledger    requests, problems, announced changes
+allowances  what is believed of a token's allowance
 search    the full-text indexes
 purged    who was purged and must not come back
 purging   erasing for good
@@ -29,6 +30,7 @@ from sqlite_utils import Database
 
 from asana_mirror.store.absence import Absence
 from asana_mirror.store.ages import Ages
+from asana_mirror.store.allowances import Allowances
 from asana_mirror.store.excluded import Excluded
 from asana_mirror.store.inbox import Inbox
 from asana_mirror.store.ledger import Ledger
@@ -63,6 +65,7 @@ class Mirror:
         self.excluded = Excluded(self.db)
         self.ties = Ties(self.db)
         self.ledger = Ledger(self.db)
+        self.allowances = Allowances(self.db)
         self.search = Search(self.db)
         self.purging = Purging(self.db, PurgedPeople(self.db), self.search)
 

@@ -137,11 +137,20 @@ class Rounds:
             "('enum_options', 'custom_field_settings')"
         )
 
-    def count(self, run: Run, tally: Tally, *, requests: int, refused: int, seconds_waited: float) -> None:
+    def count(
+        self,
+        run: Run,
+        tally: Tally,
+        *,
+        requests: int,
+        refused: int,
+        seconds_waited: float,
+        allowed: float | None,
+    ) -> None:
         """Bring the run's figures up to date."""
         self._db.execute(
             "UPDATE sync_runs SET requests = ?, refused = ?, seconds_waited = ?, rows_inserted = ?, "
-            "rows_updated = ?, rows_unchanged = ? WHERE id = ?",
+            "rows_updated = ?, rows_unchanged = ?, allowed = ? WHERE id = ?",
             [
                 requests,
                 refused,
@@ -149,6 +158,7 @@ class Rounds:
                 tally.inserted,
                 tally.updated,
                 tally.unchanged,
+                allowed,
                 run.id,
             ],
         )
