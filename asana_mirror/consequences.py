@@ -40,6 +40,7 @@ class Consequences:
         self.told_of_stories: set[str] = set()  # tasks on whose stories events told something
         self.told_of_lists: set[str] = set()  # keys of whole lists that events called for
         self.persons = Persons(mirror)
+        self.deferred: set[str | None] = set()  # lists below tasks that a search may stand in for
         self.drift = 0
         self.missed_by_events: set[tuple[str, str]] = set()
         self._mirror = mirror
@@ -70,6 +71,7 @@ class Consequences:
             for gid, row in ({**unknown, **rows} if self.walks else unknown).items()
             for below in self._below(resource, gid, row, step)
             if wanted(below.listing, self._scope)
+            and (gid in unknown or below.listing.name not in self.deferred)
             and (self.walks or self._mirror.rounds.state_of(below) is None)
         )
         if self.walks and self._run.leaves_rest:

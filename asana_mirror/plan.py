@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from asana_mirror.catalog import LISTINGS, RESOURCES, Listing, Row, listings_below
 from asana_mirror.words import Scope, Step
@@ -57,11 +57,20 @@ def steps_below(
     if not opened:
         return
     columns = dict(zip(RESOURCES[resource].column_names(), row, strict=False))
+    precedence = _precedence(resource, columns)
     for listing in opened:
         if listing.below == "actors" and workspace_gid is None:
             continue
         if listing.unless_zero is None or columns[listing.unless_zero] != 0:
-            yield Step(listing, gid, workspace_gid)
+            yield Step(listing, gid, workspace_gid, precedence=precedence)
+
+
+def _precedence(resource: str, columns: Mapping[str, Any]) -> str | None:
+    """What people look at first: projects in use, then what was changed last."""
+    if resource == "projects":
+        in_use = not (columns["archived"] or columns["completed"])
+        return f"{int(in_use)} {columns['modified_at'] or ''}"
+    return columns["modified_at"] if resource == "tasks" else None
 
 
 # Why a listing is read. After the first two, what stands below its records is looked at as well.

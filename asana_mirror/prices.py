@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-PAGE_LIMIT = 100
+from asana_mirror.plan import PAGE
+
 SMALLEST_PAGE = 10
 UNKNOWN = 10.0  # the price of what was never asked
 WEIGHT = 0.1  # of the last answer in the average
@@ -16,10 +17,10 @@ CALM_ANSWERS = 50  # after so many, pages may grow again
 
 
 @dataclass
-class Page:
+class PageSize:
     """How many records are asked for at a time, and how often that was refused while others passed."""
 
-    limit: int = PAGE_LIMIT
+    limit: int = PAGE
     refused: int = 0
     calm: int = 0
 
@@ -30,7 +31,7 @@ class Prices:
 
     by_endpoint: dict[str, float] = field(default_factory=dict)
     usual: float = UNKNOWN
-    pages: dict[str, Page] = field(default_factory=dict)
+    pages: dict[str, PageSize] = field(default_factory=dict)
 
     def of(self, endpoint: str) -> float:
         """The expected price of a request."""
@@ -49,16 +50,16 @@ class Prices:
         if page is not None:
             page.calm += 1
             if page.calm >= CALM_ANSWERS:
-                page.limit, page.refused, page.calm = min(PAGE_LIMIT, page.limit * 2), 0, 0
+                page.limit, page.refused, page.calm = min(PAGE, page.limit * 2), 0, 0
 
     def limit(self, endpoint: str) -> int:
         """Records to ask for in a page."""
         page = self.pages.get(endpoint)
-        return page.limit if page else PAGE_LIMIT
+        return page.limit if page else PAGE
 
     def refused_alone(self, endpoint: str) -> None:
         """It was refused while cheaper requests passed; where that happens again, its pages become smaller."""
-        page = self.pages.setdefault(endpoint, Page())
+        page = self.pages.setdefault(endpoint, PageSize())
         page.refused += 1
         page.calm = 0
         if page.refused > 1:

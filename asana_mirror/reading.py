@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from asana_mirror.catalog import RESOURCES, Resource
+from asana_mirror.catalog import LISTINGS, RESOURCES, Resource
 from asana_mirror.client import Asana, GaveUp
 from asana_mirror.consequences import Consequences
 from asana_mirror.decode import decode
@@ -21,7 +22,7 @@ from asana_mirror.sifting import Sifting
 from asana_mirror.store import Mirror, Run, Tally
 from asana_mirror.store.streams import key_of
 from asana_mirror.times import utc_now
-from asana_mirror.wire import page_request
+from asana_mirror.wire import endpoint_of_listing, page_request
 from asana_mirror.words import Answer, Batch, Checkpoint, Page, Scope, Step, step_named
 
 # Definitions and people come in several places of one round.
@@ -29,6 +30,7 @@ MET_APART = {
     *(resource.name for resource in RESOURCES.values() if any(links.united for links in resource.links)),
     *(inside.resource for one in RESOURCES.values() for inside in one.embedded if not inside.many),
 }
+SLOWED_AT_ONCE = 5  # lists of one kind that wait for the cost quota together
 AHEAD = 200  # steps taken from the mirror's queue at a time
 MOST_RESTARTS = 20  # of one listing in one walk
 BOOKS_EVERY_S = 1.0
@@ -63,6 +65,7 @@ class Reading:
         self._ahead: deque[Checkpoint] = deque()
         self._only: Collection[str] = ()
         self._busy: set[str] = set()
+        self._under_way: Counter[str] = Counter()
         self._news = asyncio.Event()
         self.write = GroupCommit(mirror).write
         self._at_the_stream: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
@@ -87,31 +90,62 @@ class Reading:
                 await self._read_listing(checkpoint)
             finally:
                 self._busy.discard(key)
-                self._announce()
+                self._under_way[checkpoint.step.listing.name] -= 1
+                self.announce()
 
     async def _next(self) -> Checkpoint | None:
         while not self._stop.is_set() and not self.pauses_at():
             if not self._ahead:
                 self._look_ahead()
             if self._ahead:
-                checkpoint = self._ahead.popleft()
+                checkpoint = self._take()
                 self._busy.add(checkpoint.step.key)
+                self._under_way[checkpoint.step.listing.name] += 1
                 return checkpoint
             if not self._busy:
                 return None
             await self._news.wait()
         return None
 
-    def _look_ahead(self) -> None:
-        passed_over = len(self._busy) + len(self.postponed)
-        due = self._mirror.rounds.due(self.run.round, passed_over + AHEAD, self._only)
+    def _take(self) -> Checkpoint:
+        """The first in the queue whose kind is not crowded; where all are, the first of all."""
+        crowded = self._crowded()
+        if crowded and all(checkpoint.step.listing.name in crowded for checkpoint in self._ahead):
+            self._look_ahead(without=crowded)
+        for place, checkpoint in enumerate(self._ahead):
+            if checkpoint.step.listing.name not in crowded:
+                del self._ahead[place]
+                return checkpoint
+        return self._ahead.popleft()
+
+    def _crowded(self) -> set[str]:
+        """Kinds of lists that the cost quota holds back, and of which enough are under way: cheaper ones go on."""
+        return {
+            name
+            for name, count in self._under_way.items()
+            if count >= SLOWED_AT_ONCE and self.asana.governor.is_slowed(endpoint_of_listing(LISTINGS[name]))
+        }
+
+    def _look_ahead(self, without: Collection[str] = ()) -> None:
+        passed_over = len(self._busy) + len(self.postponed) + (len(self._ahead) if without else 0)
+        due = self._mirror.rounds.due(self.run.round, passed_over + AHEAD, self._only, without)
         self._ahead.extend(
             checkpoint
             for checkpoint in due
             if checkpoint.step.key not in self._busy and checkpoint.step.key not in self.postponed
         )
 
-    def _announce(self) -> None:
+    @contextmanager
+    def kept_open(self, name: str) -> Iterator[None]:
+        """Somebody else is reading and may ask for more: the work is not over before."""
+        self._busy.add(name)
+        try:
+            yield
+        finally:
+            self._busy.discard(name)
+            self.announce()
+
+    def announce(self) -> None:
         """Wake the workers that found nothing to do."""
         self._news.set()
         self._news = asyncio.Event()
@@ -164,7 +198,8 @@ class Reading:
         """Read and write one page; returns what is left of the listing."""
         step = checkpoint.step
         try:
-            answer = await self.asana.page(*page_request(step, checkpoint.offset))
+            limit = self.asana.governor.prices.limit(endpoint_of_listing(step.listing))
+            answer = await self.asana.page(*page_request(step, checkpoint.offset, limit))
             await self.sifting.look_up(step.listing.resource, answer.content.records)
         except OffsetExpired as death:
             return await self._start_over(checkpoint, str(death))
@@ -214,7 +249,7 @@ class Reading:
             self._complete(after, standing, now)
         self._keep_books(now)
         self.progress.records += len(page.records)
-        self._announce()
+        self.announce()
         return after if page.next_offset else None
 
     def write_batch(self, resource: Resource, batch: Batch, step: Step | None, now: str) -> None:

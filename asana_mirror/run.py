@@ -27,6 +27,7 @@ from asana_mirror.plan import WALKS, too_many
 from asana_mirror.quota import Governor
 from asana_mirror.reading import Reading
 from asana_mirror.review import Due, Review, projects_within
+from asana_mirror.search_lanes import Lanes
 from asana_mirror.singly import Singly
 from asana_mirror.store import Mirror, Run, check_mirror, hold
 from asana_mirror.store.allowances import hash_of, remembered
@@ -233,6 +234,7 @@ class Work:
         self._errands = Errands(mirror, run, scope, self.reading, self._singly, stop, projects)
         self._doubts = Doubts(mirror, run, scope, self.reading, self._singly, stop)
         self._review = Review(mirror, scope, self.reading.consequences.persons, projects)
+        self._lanes = Lanes(asana, mirror, run, scope, self.reading, stop)
         self._has_looked_closely = False
 
     @property
@@ -256,6 +258,7 @@ class Work:
         await self._open_the_door(workspaces)
         if not self._walks:
             self._errands.plan()
+        await self._lanes.begin()
         self.reading.pauses_at = self._listening.grows_old
 
     def _ask(self, due: Due) -> None:
@@ -284,12 +287,12 @@ class Work:
     async def until_nothing_is_left(self) -> None:
         """Read what is due, what events asked for, and who is in doubt, until nothing is left of all that."""
         while True:
-            for listings in STAGES if self.reading.sifting else ():
-                await self.reading.drain(listings)
-            await self.reading.drain()
+            await self._drain()
             check_stopped(self._stop, self.reading)
             if self._listening.grows_old():
                 await self._listening.hear_the_old()
+                continue
+            if await self._lanes.settle():
                 continue
             if self._listening.fall_back() or await self._widens():
                 continue
@@ -301,6 +304,13 @@ class Work:
             check_stopped(self._stop, self.reading)
             if not self._mirror.rounds.due(self._run.round, 1) and not self._errands.are_left():
                 return
+
+    async def _drain(self) -> None:
+        async with asyncio.TaskGroup() as readers:
+            readers.create_task(self._lanes.search())
+            for listings in STAGES if self.reading.sifting else ():
+                await self.reading.drain(listings)
+            await self.reading.drain()
 
     async def _widens(self) -> bool:
         """Listen as well to projects that were found to have come to a team since the run began."""

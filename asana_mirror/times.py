@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
+
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 
 
 def as_asana_writes(moment: datetime) -> str:
     """`2026-11-22T08:15:30.123Z`."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+
+
+def is_time(text: str) -> bool:
+    """Whether a text is a time as Asana writes it."""
+    return _TIME.fullmatch(text) is not None
 
 
 def utc_now() -> str:

@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl, quote, urlencode
 
 import orjson
 
-from asana_mirror.catalog import RESOURCE_OF, opt_fields
+from asana_mirror.catalog import RESOURCE_OF, Listing, opt_fields
 from asana_mirror.errors import (
     BadToken,
     CarryOnWithout,
@@ -26,10 +26,10 @@ from asana_mirror.errors import (
     SyncTokenExpired,
     WaitAndRepeat,
 )
-from asana_mirror.times import as_asana_writes
+from asana_mirror.plan import PAGE
+from asana_mirror.times import as_asana_writes, is_time
 from asana_mirror.words import ApiChange, Event, EventsPage, Page, Step
 
-PAGE_LIMIT = 100
 ENABLED_FEATURES = "ai_teammate_actors"
 HEADERS = {"Accept": "application/json", "Asana-Enable": ENABLED_FEATURES}
 
@@ -38,16 +38,15 @@ SEARCHES = ("/workspaces/{gid}/tasks/search",)  # endpoints with a limit of thei
 Paged = Literal["no", "first", "later"]  # no list, a first page, a page behind an offset
 
 _TOO_LONG = re.compile(r"too large|too long|too many", re.IGNORECASE)
-_ASANA_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 _OFFSET = re.compile(r"offset|pagination token|expired", re.IGNORECASE)
 
 
-def page_request(step: Step, offset: str | None) -> tuple[str, dict[str, str]]:
+def page_request(step: Step, offset: str | None, limit: int = PAGE) -> tuple[str, dict[str, str]]:
     """Path and query of one page of a listing."""
     path, _, query = step.key.partition("?")
     params = dict(parse_qsl(query))
     params["opt_fields"] = opt_fields(step.listing.resource)
-    params["limit"] = str(PAGE_LIMIT)
+    params["limit"] = str(limit)
     if step.since:
         params["modified_since"] = step.since
     if offset:
@@ -59,6 +58,19 @@ def gids_request(step: Step, offset: str | None = None, fields: str = "gid") -> 
     """The same page with nothing but gids, the cheapest way to ask who is there, or a few fields."""
     path, params = page_request(step, offset)
     return path, {**params, "opt_fields": fields}
+
+
+def search_request(
+    workspace_gid: str, query: Mapping[str, str], after: str | None, fields: str | None = None
+) -> tuple[str, dict[str, str]]:
+    """Tasks that fit a query, oldest first, created after a time: with all their fields, or with a few.
+
+    https://developers.asana.com/reference/searchtasksforworkspace
+    """
+    window = {"created_at.after": after} if after else {}
+    params = {**query, **window, "sort_by": "created_at", "sort_ascending": "true", "limit": str(PAGE)}
+    path = SEARCHES[0].format(gid=quote(workspace_gid, safe=""))
+    return path, {**params, "opt_fields": fields or opt_fields("tasks")}
 
 
 def task_counts_request(project_gid: str) -> tuple[str, dict[str, str]]:
@@ -93,6 +105,11 @@ def url(base_url: str, path: str, params: Mapping[str, str]) -> str:
 def endpoint_of(path: str) -> str:
     """The path with gids left out, for the ledger: `/tasks/{gid}/stories`."""
     return re.sub(r"/\d+(?=/|$)", "/{gid}", path)
+
+
+def endpoint_of_listing(listing: Listing) -> str:
+    """The same for all lists of one kind."""
+    return listing.path.partition("?")[0]
 
 
 def read_body(body: bytes) -> Mapping[str, Any]:
@@ -165,7 +182,7 @@ def _event(told: Mapping[str, Any]) -> Event | None:
         parent=RESOURCE_OF.get(above, above) if isinstance(above, str) else None,
         parent_gid=str(parent["gid"]) if parent.get("gid") else None,
         field=field if isinstance(field, str) else None,
-        created_at=at if isinstance(at, str) and _ASANA_TIME.fullmatch(at) else None,
+        created_at=at if isinstance(at, str) and is_time(at) else None,
     )
 
 

@@ -26,6 +26,7 @@ class Step:
     workspace_gid: str | None = None
     why: str = field(default="", compare=False)
     since: str | None = field(default=None, compare=False)  # ask only for what was modified since then
+    precedence: str | None = field(default=None, compare=False)  # of its kind, the greatest is read first
 
     @property
     def key(self) -> str:

@@ -23,6 +23,7 @@ FLOORS = [
         "quota",
         "prices",
         "refusals",
+        "windows",
         "erasure",
         "exclusion",
         "compare",
@@ -42,6 +43,7 @@ FLOORS = [
         "errands",
         "review",
         "doubts",
+        "search_lanes",
     },
     {"ending", "run", "outlook", "forecast", "purge", "repair", "verify"},
     {
@@ -123,6 +125,7 @@ def test_pure_modules_touch_nothing() -> None:
         "quota",
         "prices",
         "refusals",
+        "windows",
         "erasure",
         "exclusion",
         "compare",

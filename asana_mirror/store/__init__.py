@@ -15,6 +15,7 @@ absence   who is missing, and tombstones
 ties      who is still tied to what is missing
 ledger    requests, problems, announced changes
 allowances  what is believed of a token's allowance
+searches  what is found by search instead of by lists
 search    the full-text indexes
 purged    who was purged and must not come back
 purging   erasing for good
@@ -40,6 +41,7 @@ from asana_mirror.store.purged import PurgedPeople
 from asana_mirror.store.purging import Erased, Purging
 from asana_mirror.store.rounds import Rounds, Run
 from asana_mirror.store.search import Search
+from asana_mirror.store.searches import Searches
 from asana_mirror.store.shown import Shown
 from asana_mirror.store.streams import Streams
 from asana_mirror.store.ties import Ties
@@ -66,6 +68,7 @@ class Mirror:
         self.ties = Ties(self.db)
         self.ledger = Ledger(self.db)
         self.allowances = Allowances(self.db)
+        self.searches = Searches(self.db)
         self.search = Search(self.db)
         self.purging = Purging(self.db, PurgedPeople(self.db), self.search)
 

@@ -181,10 +181,12 @@ class Rounds:
         """
         before = self._db.conn.total_changes
         self._db.conn.executemany(
-            "INSERT INTO sync_checkpoints (listing, name, parent_gid, workspace_gid, rank, round, due, why, since) "
-            "VALUES (?1, ?2, ?3, ?4, ?5, ?6, 1, ?7, ?8) ON CONFLICT (listing) DO UPDATE SET "
+            "INSERT INTO sync_checkpoints "
+            "(listing, name, parent_gid, workspace_gid, rank, round, due, why, since, precedence) "
+            "VALUES (?1, ?2, ?3, ?4, ?5, ?6, 1, ?7, ?8, ?10) ON CONFLICT (listing) DO UPDATE SET "
             "round = excluded.round, due = 1, offset = NULL, records = 0, restarts = 0, walk_began_at = NULL, "
-            "next_cursor = NULL, refused = NULL, why = excluded.why, since = excluded.since, waiting_since = NULL "
+            "next_cursor = NULL, refused = NULL, why = excluded.why, since = excluded.since, waiting_since = NULL, "
+            "precedence = coalesce(excluded.precedence, precedence) "
             "WHERE sync_checkpoints.round < excluded.round OR (?9 AND (due = 0 OR (excluded.since IS NULL AND "
             "sync_checkpoints.since IS NOT NULL))) OR (excluded.why IN ('gap', 'sweep') "
             "AND coalesce(sync_checkpoints.why, '') NOT IN ('gap', 'sweep'))",
@@ -199,6 +201,7 @@ class Rounds:
                     step.why or None,
                     step.since,
                     again,
+                    step.precedence,
                 )
                 for step in steps
             ],
@@ -210,8 +213,10 @@ class Rounds:
         if run.leaves_rest:
             self.ask_for(steps, 0, again=True)
 
-    def due(self, round_number: int, limit: int, only: Collection[str] = ()) -> list[Checkpoint]:
-        """What is still to be read, most wanted first; of some kinds of listings `only`, where named."""
+    def due(
+        self, round_number: int, limit: int, only: Collection[str] = (), without: Collection[str] = ()
+    ) -> list[Checkpoint]:
+        """What is still to be read, most wanted first; of some kinds of listings `only`, or `without` some."""
         return [
             Checkpoint(
                 step_named(name, parent_gid, workspace_gid, why or "", since),
@@ -238,8 +243,9 @@ class Rounds:
             ) in self._db.execute(
                 "SELECT name, parent_gid, workspace_gid, offset, records, restarts, walk_began_at, next_cursor, "
                 "split, why, since FROM sync_checkpoints WHERE due = 1 AND round = ?1 AND (?3 = '[]' OR name IN "
-                "(SELECT value FROM json_each(?3))) ORDER BY rank LIMIT ?2",
-                [round_number, limit, gids_json(only)],
+                "(SELECT value FROM json_each(?3))) AND (?4 = '[]' OR name NOT IN (SELECT value FROM json_each(?4))) "
+                "ORDER BY rank, precedence DESC LIMIT ?2",
+                [round_number, limit, gids_json(only), gids_json(without)],
             )
         ]
 
