@@ -83,6 +83,10 @@ def cli(ctx: click.Context, config_file: Path | None, debug: bool) -> None:
     show_default=True,
     help="How often to look at everything in a project, in case an event was lost.",
 )
+@click.option(
+    "--budget", type=Duration(), metavar="DURATION", help="Stop in good order after so long, as in 10m."
+)
+@click.option("--max-requests", type=click.IntRange(min=1), help="Stop in good order after so many requests.")
 @click.option("--dry-run", is_flag=True, help="Only say what it would ask, and how long that takes.")
 @exclusion_options
 @asana_options
@@ -94,6 +98,8 @@ def sync_command(
     scope: Scope,
     max_age: float,
     sweep_every: float,
+    budget: float | None,
+    max_requests: int | None,
     exclude: Exclusion,
     reach: Reach,
     as_json: bool,
@@ -104,7 +110,15 @@ def sync_command(
     last written page.
     """
     options = reach.options(mirror, scope)
-    options = replace(options, full=full, max_age_s=max_age, sweep_every_s=sweep_every, exclude=exclude)
+    options = replace(
+        options,
+        full=full,
+        max_age_s=max_age,
+        sweep_every_s=sweep_every,
+        budget_s=budget,
+        max_requests=max_requests,
+        exclude=exclude,
+    )
     if dry_run:
         _foretell(options, as_json=as_json)
         return

@@ -74,6 +74,8 @@ class Consequences:
             and (gid in unknown or below.listing.name not in self.deferred)
             and (self.walks or self._mirror.rounds.state_of(below) is None)
         )
+        if (self.walks and step is None) or self._run.mode == "first":
+            self._read_again_below(resource, rows, written, step)
         if self.walks and self._run.leaves_rest:
             self._leave_rest(resource, rows, written, step, now)
         if not self.walks:
@@ -84,6 +86,28 @@ class Consequences:
         if wanted(LISTINGS["assigned_tasks"], self._scope) and not self._scope.in_places:
             new = {*written.born.get("tasks", ()), *written.before.get("tasks", ())}
             self._ask_for(_agents_assigned(batch, batch.rows.get("tasks", ()) if self.walks else new))
+
+    def _read_again_below(
+        self, resource: Resource, rows: dict[str, Row], written: Written, step: Step | None
+    ) -> None:
+        """What was met before in this walk and has changed since: what stands on it was perhaps read in between."""
+        before = written.before.get(resource.name, {})
+        moved = [
+            gid
+            for gid, stood in before.items()
+            if gid in rows and "modified_at" in columns_that_differ(resource.name, stood, rows[gid])
+        ]
+        self._ask_for(
+            (
+                below
+                for gid in moved
+                for below in self._below(resource, gid, rows[gid], step)
+                if resource.name == "tasks"
+                and wanted(below.listing, self._scope)
+                and below.listing.name not in self.deferred
+            ),
+            again=True,
+        )
 
     def _leave_rest(
         self, resource: Resource, rows: dict[str, Row], written: Written, step: Step | None, now: str

@@ -76,9 +76,12 @@ def _lines() -> Show:
 
 
 def summary(report: Report, mirror: str) -> str:
-    """One or two sentences about a run that came to its end."""
+    """One or two sentences about a run that came to its end, or to that of its budget."""
+    state = "is in sync"
+    if report.outcome == "budget":
+        state = f"is not complete, the budget is spent ({report.left:,} listings wait; run again to go on)"
     lines = [
-        f"{mirror} is in sync: {report.rows_inserted:,} rows new, {report.rows_updated:,} changed, "
+        f"{mirror} {state}: {report.rows_inserted:,} rows new, {report.rows_updated:,} changed, "
         f"{report.rows_deleted:,} gone, {report.rows_unchanged:,} unchanged; "
         f"{report.requests:,} requests in {report.seconds:,.1f} s."
     ]
@@ -94,7 +97,7 @@ def summary(report: Report, mirror: str) -> str:
         lines.append(
             f"{report.waiting:,} lists of stories wait for their turn: asana-mirror status says until when."
         )
-    if report.resumed:
+    if report.resumed and report.outcome == "complete":
         lines.append("It went on from an earlier run, and then read what had changed since.")
     return "\n".join(lines)
 

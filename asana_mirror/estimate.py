@@ -86,13 +86,16 @@ class Expected:
     tasks: int  # with those below them, each once
     project_pages: int
     subtask_lists: int
+    below: int = 0  # of the tasks, those below others
 
     def plus(self, each: float, loose: Sequence[int], trees: Sequence[SampledTree]) -> Expected:
         """With tasks in no project, each standing for `each`; given are their numbers of subtasks."""
         parents = each * sum(subtasks > 0 for subtasks in loose)
+        below = parents * _mean(tree.tasks for tree in trees)
         return replace(
             self,
-            tasks=round(self.tasks + each * len(loose) + parents * _mean(tree.tasks for tree in trees)),
+            tasks=round(self.tasks + each * len(loose) + below),
+            below=round(self.below + below),
             subtask_lists=round(self.subtask_lists + parents * _mean(tree.lists for tree in trees)),
         )
 
@@ -113,6 +116,7 @@ def expected(projects: int, sample: Sequence[SampledProject], trees: Sequence[Sa
         tasks=round(distinct + parents * below),
         project_pages=round(each * sum(pages(project.tasks) for project in sample)),
         subtask_lists=round(parents * lists),
+        below=round(parents * below),
     )
 
 

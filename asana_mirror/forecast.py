@@ -43,7 +43,8 @@ async def forecast(options: SyncOptions, *, transport: httpx.AsyncBaseTransport 
         told, unknown, estimate = _looked_up(options)
     if unknown is not None:
         async with asana_for(options, transport) as asana:
-            await Sounding(asana, unknown, estimate).sound()
+            searches = told.mode == "first" and not options.scope.in_places
+            await Sounding(asana, unknown, estimate, searches=searches).sound()
             told.asked = asana.requests
     told.lines = sorted(estimate.lines.values(), key=lambda line: -line.requests)
     told.requests, told.remarks = estimate.requests, estimate.remarks

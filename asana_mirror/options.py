@@ -117,7 +117,7 @@ def asana_options(command: Callable[..., None]) -> Callable[..., None]:
             type=click.FloatRange(min=0),
             default=1500.0,
             show_default=True,
-            help="150 on a free domain of Asana; 0: no limit.",
+            help="Never more than that; what a token is allowed below it is learned. 0: no limit.",
         ),
         click.option("--base-url", envvar="ASANA_BASE_URL", default=config.ASANA_BASE_URL, show_default=True),
     ):

@@ -24,11 +24,12 @@ from asana_mirror.plan import (
 )
 from asana_mirror.review import Due, Review, projects_within
 from asana_mirror.run import SyncOptions
+from asana_mirror.search_lanes import KINDS
 from asana_mirror.store import Mirror
 from asana_mirror.store.counts import Counts
 from asana_mirror.store.places import Places
 from asana_mirror.times import utc_before
-from asana_mirror.words import Scope, Step, step_named
+from asana_mirror.words import Scope, Step, Wish, step_named
 
 EACH_RUN, LEFT = "each run", "left from before"
 ALONE = "stands in no list"
@@ -52,6 +53,7 @@ class Outlook:
         self._refused = self._counts.lists("refused IS NOT NULL")
         self._split = self._counts.lists("split = 1")
         self._asked: defaultdict[str, set[tuple[str | None, str | None]]] = defaultdict(set)
+        self._found_otherwise: set[str | None] = set()  # lists for which a search stands in
         self._queue: deque[Step] = deque()
 
     @property
@@ -60,6 +62,8 @@ class Outlook:
 
     def go_on(self, round_number: int) -> None:
         """An unfinished walk: what is left of it, and what that leads to as far as the mirror knows."""
+        if self._mode == "first" and self._mirror.searches.stand_in():
+            self._found_otherwise = {kind.listing for kind in KINDS.values()}
         self._ask(self._mirror.rounds.left(round_number), LEFT)
         self._follow()
         self._estimate.remark(
@@ -71,12 +75,14 @@ class Outlook:
         quiet = self._walks or self._mirror.inbox.is_empty()
         if self._mode != "first" and wanted(LISTINGS["project_tasks"], self._scope):
             self._listen()
+        strays = self._review.strays(0, every=self._walks)
         if not self._walks:
-            self._errands()
+            self._errands(strays)
             self._review_of(self._review.due(self._options.max_age_s, self._options.sweep_every_s))
             if self._scope.is_whole and takes_over:
                 self._ask(self._mirror.rounds.left(), LEFT)
-        self._read_singly("tasks", ALONE, self._review.strays(0, every=self._walks))
+        else:
+            self._read_singly("tasks", ALONE, strays)
         self._open_the_door()
         self._follow()
         if not self._walks and self._review.is_time_for_a_close_look(quiet=quiet):
@@ -100,9 +106,10 @@ class Outlook:
             if (token is None or gid in dead) and not self._walks:
                 self._ask(sweep_of(gid, GAP))
 
-    def _errands(self) -> None:
-        """What events told and a run that was cut short did not read."""
+    def _errands(self, strays: list[str]) -> None:
+        """What events told and a run that was cut short did not read, and tasks that no list shows."""
         wishes = wishes_to_read(self._mirror, self._scope, self._projects)
+        wishes += [Wish("tasks", gid) for gid in strays]
         places = Places(self._mirror.db)
         singly = len(wishes)
         for place, group in grouped(wishes, places).items():
@@ -196,7 +203,7 @@ class Outlook:
             met.append(gid)
             for below in steps_below(resource, gid, row, workspace_gid=workspace, scope=self._scope):
                 why = self._reason(below.listing.name, step)
-                if why is None:
+                if why is None or below.listing.name in self._found_otherwise:
                     continue
                 if below.listing.name == "assigned_tasks" and not self._walks:
                     below = self._persons.tasks_of(below)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import random
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from asana_mirror.prices import Prices
 from asana_mirror.refusals import Beliefs, Learning, Refusal
@@ -131,11 +131,26 @@ class Departure:
 
 @dataclass
 class Case:
-    """A refusal, and those that had left before it was known: what becomes of them speaks for or against it."""
+    """A refusal, and those that left later than it and before it was known: do most of them pass?"""
 
     refusal: Refusal
     known_at: float
     before: Beliefs
+    passed: list[Departure] = field(default_factory=list)
+    refused: int = 0
+
+    def concerns(self, departure: Departure) -> bool:
+        return self.refusal.left_at < departure.at <= self.known_at
+
+    @property
+    def is_contradicted(self) -> bool:
+        """A limit that is used up refuses nearly everyone."""
+        return len(self.passed) > self.refused
+
+    @property
+    def is_about_one_kind(self) -> bool:
+        """Whether only much cheaper requests passed."""
+        return self.is_contradicted and all(one.price < self.refusal.price / 2 for one in self.passed)
 
 
 class Governor:
@@ -220,6 +235,7 @@ class Governor:
         self._count_allowed(now)
         if self.learns:
             self._sent.add(now)
+            self._close_case()
             used = self._arrived.count(now) >= 0.9 * MARGIN * self.per_minute
             self._learning.grow(now, used=used)
             self._go_by(now)
@@ -244,7 +260,9 @@ class Governor:
         if self.learns:
             self._arrived.add(now, price)
             self._learning.accepted += 1
-            self._speaks_against_a_refusal(departure)
+            if self._case and self._case.concerns(departure):
+                self._case.passed.append(departure)
+                self._weigh(self._case)
 
     def failed(self, departure: Departure) -> None:
         """Nothing is known of it: the connection broke, or it was called off."""
@@ -253,8 +271,12 @@ class Governor:
     def refused(self, now: float, departure: Departure, told_s: float | None) -> None:
         """A 429, and the seconds that it tells to wait, if any. The caller pauses."""
         self._in_flight[departure.ask.reads] -= 1
-        if not self.learns or (self._case and departure.at <= self._case.known_at):
-            return  # the rest of a burst says nothing new
+        if not self.learns:
+            return
+        if self._case and departure.at <= self._case.known_at:  # the rest of a burst
+            self._case.refused += self._case.concerns(departure)
+            self._weigh(self._case)
+            return
         refusal = Refusal(
             at=now,
             left_at=departure.at,
@@ -262,6 +284,7 @@ class Governor:
             searched=departure.ask.searches,
             told_s=told_s,
             in_flight=departure.in_flight,
+            sent=self._sent.count(now),
             accepted=self._arrived.count(now),
             running_s=now - (now if self._began_at is None else self._began_at),
             price=departure.price,
@@ -278,16 +301,18 @@ class Governor:
         """No request leaves before `now + seconds`."""
         self._paused_until = max(self._paused_until, now + seconds)
 
-    def _speaks_against_a_refusal(self, departure: Departure) -> None:
-        """Who left later than a refused request and was accepted shows that not everything is refused."""
-        case = self._case
-        if case is None or not case.refusal.left_at < departure.at <= case.known_at:
-            return
-        self._case = None
-        self._learning.dismissed(case.refusal, case.before)
+    def _weigh(self, case: Case) -> None:
+        """Go by the conclusion that was drawn, unless most of those that left later were accepted."""
+        self._learning.weigh(case.refusal, case.before, contradicted=case.is_contradicted)
         self._go_by(case.known_at)
-        if departure.price < case.refusal.price / 2:
-            self.prices.refused_alone(case.refusal.endpoint)
+
+    def _close_case(self) -> None:
+        """The next one leaves: nothing more will be heard of it."""
+        case, self._case = self._case, None
+        if case is not None and case.is_contradicted:
+            self._learning.doubted_at = case.refusal.at
+            if case.is_about_one_kind:
+                self.prices.refused_alone(case.refusal.endpoint)
 
     def _go_by(self, now: float) -> None:
         """Let pace and purse follow what is believed by now."""

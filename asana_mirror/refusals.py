@@ -12,10 +12,12 @@ MINUTE_S = 60.0
 FREE = 150.0  # requests a minute on a free domain; 1,500 on a paid one
 NEAR = 0.9  # of what is believed to be allowed: so much was used up
 CROWDED = 0.85  # of those that may be in flight
+A_CROWD = 10
 RECENT_S = 60.0  # a limit that was just learned is not met again so soon: it was another one
 TOO_SHORT_S = 10.0  # to tell from it what refills in a minute
 DOUBT_S = 600.0  # in which a refusal that was contradicted makes one careful with conclusions
 ENOUGH = 6
+MOST_PASS = 0.8  # of the requests, where refusals come for no reason of ours
 HEAVY = 50.0  # records and links in a usual request: then the cost quota is the likelier one
 
 Limit = Literal["rate", "cost", "in flight", "search", "unclear"]
@@ -40,7 +42,8 @@ class Refusal:
     searched: bool
     told_s: float | None
     in_flight: int
-    accepted: int  # in the last minute
+    sent: int  # in the last minute
+    accepted: int  # of those
     running_s: float  # since the first request
     price: float  # of the refused one
     usual_price: float
@@ -116,6 +119,7 @@ class Learning:
     )
     probe: Probe = field(default_factory=Probe)
     eased_at: float = 0.0
+    concluded: Beliefs = field(default_factory=Beliefs)  # from the last refusal
 
     # -- a refusal ------------------------------------------------------------------------------------
 
@@ -125,7 +129,7 @@ class Learning:
         if self.probe.proven is not None and limit in ("rate", "cost", "unclear"):
             self.beliefs = replace(self.beliefs, per_minute=self.probe.failed(refusal.at))
         elif limit == "in flight":
-            self.beliefs = replace(self.beliefs, reads_in_flight=max(5.0, 0.75 * refusal.in_flight))
+            self.beliefs = replace(self.beliefs, reads_in_flight=max(5.0, 0.8 * refusal.in_flight))
         elif limit == "rate":
             self.rate_before = self.beliefs.per_minute
             self.beliefs = replace(self.beliefs, per_minute=self._rate(refusal))
@@ -134,7 +138,7 @@ class Learning:
             rate = self.rate_before if self.taken_for == "rate" else self.beliefs.per_minute
             self.beliefs = replace(self.beliefs, per_minute=rate, cost_per_minute=self._refill(refusal))
         self.lowered += limit in ("rate", "cost")
-        self.taken_for, self.refused_at = limit, refusal.at
+        self.taken_for, self.refused_at, self.concluded = limit, refusal.at, self.beliefs
         self.spent, self.accepted = 0.0, 0
 
     def met(self, refusal: Refusal) -> Limit:
@@ -142,11 +146,13 @@ class Learning:
         again = self.refused_at is not None and refusal.at - self.refused_at < RECENT_S
         if refusal.searched and not refusal.used_up:
             return "search"
-        if refusal.in_flight >= CROWDED * self.beliefs.reads_in_flight and not refusal.used_up:
+        tells = refusal.told_s is not None  # limits of requests and of cost tell how long it takes to refill
+        crowd = CROWDED * self.beliefs.reads_in_flight if tells else A_CROWD
+        if refusal.in_flight >= crowd and not refusal.used_up:
             return "in flight"
-        if refusal.told_s is None and not refusal.used_up:
-            return "unclear"  # a limit of requests or of cost tells how long it takes to refill
-        if self.lowered >= ENOUGH:
+        if not tells and not refusal.used_up:
+            return "unclear"
+        if self.lowered >= ENOUGH and refusal.accepted > MOST_PASS * refusal.sent:
             return "unclear"  # asking for less did not help: it is something else
         if again and self.taken_for == "cost":
             return "cost"
@@ -177,27 +183,33 @@ class Learning:
         if refusal.used_up and self.taken_for != "rate":
             return max(float(refusal.accepted), 0.95 * refusal.per_minute)
         since_s = refusal.at - (self.refused_at or 0.0)
+        if refusal.running_s >= MINUTE_S and refusal.accepted <= MOST_PASS * refusal.sent:
+            return max(1.0, float(refusal.accepted))
+        measured = max(1.0, self.accepted * MINUTE_S / max(1.0, since_s))
         if since_s < TOO_SHORT_S:
-            return max(0.95 * refusal.per_minute, 1.0)
-        return max(1.0, min(refusal.per_minute, self.accepted * MINUTE_S / since_s))
+            return max(measured, refusal.per_minute * (0.95 if self._doubts(refusal.at) else 0.5))
+        return min(refusal.per_minute, measured)
 
     def _refill(self, refusal: Refusal) -> float:
         """The cost that refills in a minute. The quota was empty when it last refused, and is so again."""
         began_at = refusal.at - refusal.running_s if self.refused_at is None else self.refused_at
         span_s = refusal.at - began_at
         known = self.beliefs.cost_per_minute
-        least = refusal.spent if self._doubts(refusal.at) else 1.0
+        # A quota that holds no more than refills in a minute cannot have given more than twice as much.
+        least = max(1.0, refusal.spent * (0.9 if self._doubts(refusal.at) else 0.5))
         if known is not None and span_s < TOO_SHORT_S:
             return max(least, 0.8 * known)
         spent = self.spent * MINUTE_S / max(1.0, span_s)
         return max(least, spent if known is None else min(spent, 0.97 * known))
 
-    def dismissed(self, refusal: Refusal, before: Beliefs) -> None:
-        """A later request was accepted: then neither the rate nor the cost was used up. What is in flight may be it."""
-        self.doubted_at = refusal.at
-        if not refusal.used_up:  # in a window that slides, one may fall out between two requests
-            self.beliefs = replace(before, reads_in_flight=self.beliefs.reads_in_flight)
-            self.taken_for = "unclear"
+    def weigh(self, refusal: Refusal, before: Beliefs, *, contradicted: bool) -> None:
+        """Where others passed, neither the rate nor the cost is used up; what is in flight may be it all the same."""
+        if (
+            contradicted and not refusal.used_up
+        ):  # in a window that slides, one may fall out between two requests
+            self.beliefs = replace(before, reads_in_flight=self.concluded.reads_in_flight)
+        else:
+            self.beliefs = self.concluded
 
     # -- and none -------------------------------------------------------------------------------------
 
@@ -209,7 +221,7 @@ class Learning:
             self.beliefs = replace(
                 self.beliefs,
                 reads_in_flight=min(50.0, self.beliefs.reads_in_flight + 1),
-                cost_per_minute=None if cost is None else 1.03 * cost,
+                cost_per_minute=None if cost is None else 1.1 * cost,
             )
         rate = self.beliefs.per_minute
         if rate is None or not self.probe.due(now):

@@ -306,11 +306,11 @@ class Work:
                 return
 
     async def _drain(self) -> None:
+        for listings in STAGES if self.reading.sifting else ():
+            await self.reading.drain(listings)
         async with asyncio.TaskGroup() as readers:
             readers.create_task(self._lanes.search())
-            for listings in STAGES if self.reading.sifting else ():
-                await self.reading.drain(listings)
-            await self.reading.drain()
+            readers.create_task(self.reading.drain())
 
     async def _widens(self) -> bool:
         """Listen as well to projects that were found to have come to a team since the run began."""

@@ -24,7 +24,7 @@ from asana_mirror.store.searches import SURE, Reliance, SearchState, step_below
 from asana_mirror.times import earlier, utc_now
 from asana_mirror.windows import Window, next_window
 from asana_mirror.wire import search_request
-from asana_mirror.words import Answer, Page, Scope, step_named
+from asana_mirror.words import Answer, Page, Scope, Step
 
 LAG_S = 15 * 60.0  # search lags up to a minute, in bad times longer
 MOST_PROJECTS = 400  # more do not fit into an address
@@ -43,10 +43,11 @@ class Kind:
     whole: bool = False  # the records are read with it; else their gids only
 
 
+# Records come last: they may only be read once streams tell what happens to them.
 KINDS = {
-    "subtasks": Kind({"is_subtask": "true"}, "subtasks", whole=True),
     "attached": Kind({"has_attachment": "true"}, "task_attachments"),
     "loose": Kind({"is_subtask": "false"}),
+    "subtasks": Kind({"is_subtask": "true"}, "subtasks", whole=True),
 }
 
 
@@ -73,7 +74,7 @@ class Lanes:
         living = self._mirror.absence.living_workspaces()
         for gid in living if kinds else ():
             if not self._scope.workspaces or gid in self._scope.workspaces:
-                await self._read_page(gid, kinds[0])
+                await self._look(gid, kinds[0])
                 if self._state(gid, kinds[0]).state != "refused":
                     self._workspaces.append(gid)
         if self._workspaces:
@@ -92,33 +93,52 @@ class Lanes:
 
     async def search(self) -> None:
         """Read all searches to their ends, beside whatever else is read."""
+        if not self._workspaces or not self._stages:
+            return
         with self._reading.kept_open("search"):
-            for gid in self._workspaces:
-                for kind in self._kinds():
-                    if kind == "loose":
-                        await self._until_projects_are_known(gid)
-                    stalled = 0
-                    while not self._stop.is_set() and stalled < STALLED:
-                        before = self._state(gid, kind)
-                        if before.state != "under way":
-                            break
-                        await self._read_page(gid, kind)
-                        stalled = stalled + 1 if self._state(gid, kind).after == before.after else 0
-                    if stalled == STALLED:
-                        await self._end(gid, kind, replace(self._state(gid, kind), state="void"))
+            for kind in self._kinds():
+                if kind != "attached":
+                    await self._until_streams_are_open()
+                for gid in self._workspaces:
+                    await self._search(gid, kind)
 
-    async def _until_projects_are_known(self, workspace_gid: str) -> None:
-        step = step_named("workspace_projects", workspace_gid)
-        while not self._stop.is_set():
-            state = self._mirror.rounds.state_of(step)
-            if state is None or not state.due or step.key in self._reading.postponed:
+    async def _search(self, workspace_gid: str, kind: str) -> None:
+        stalled = 0
+        while self._may_go_on() and stalled < STALLED:
+            before = self._state(workspace_gid, kind)
+            if before.state != "under way":
                 return
+            await self._read_page(workspace_gid, kind)
+            stalled = stalled + 1 if self._state(workspace_gid, kind).after == before.after else 0
+        if stalled == STALLED:
+            await self._end(workspace_gid, kind, replace(self._state(workspace_gid, kind), state="void"))
+
+    async def _until_streams_are_open(self) -> None:
+        """All projects are known by then, and whatever happens to a task that is read afterwards is told of."""
+        rank = LISTINGS["project_tasks"].rank
+        while self._may_go_on() and self._mirror.rounds.is_due(self._run.round, rank):
             await asyncio.sleep(0.05)
+
+    def _may_go_on(self) -> bool:
+        reading = self._reading
+        return not (self._stop.is_set() or reading.postponed or reading.pauses_at())
 
     # -- one page -------------------------------------------------------------------------------------
 
     def _state(self, workspace_gid: str, kind: str) -> SearchState:
         return self._mirror.searches.state(workspace_gid, kind) or SearchState("under way")
+
+    async def _look(self, workspace_gid: str, kind: str) -> None:
+        """Whether searching is allowed: by the first page, unless that would bring records too early."""
+        if not KINDS[kind].whole and kind != "loose":
+            await self._read_page(workspace_gid, kind)
+            return
+        try:
+            await self._asana.page(*search_request(workspace_gid, KINDS[kind].query, None, "created_at"))
+        except CarryOnWithout as refusal:
+            await self._end(workspace_gid, kind, SearchState("refused", status=refusal.status))
+        except (GaveUp, StartOver):
+            await self._end(workspace_gid, kind, SearchState("void"))
 
     async def _read_page(self, workspace_gid: str, kind: str) -> None:
         state = self._state(workspace_gid, kind)
@@ -245,7 +265,7 @@ class Lanes:
         )
         return await self._ask([step_below(listing, gid, workspace) for gid, workspace, must in part if must])
 
-    async def _ask(self, steps: list[Any]) -> int:
+    async def _ask(self, steps: list[Step]) -> int:
         return await self._reading.write(lambda: self._reading.ask_for(steps)) if steps else 0
 
 

@@ -78,6 +78,8 @@ class Singly:
             self._reading.write_batch(entry, batch, None, utc_now())
             self._mirror.ledger.solve_problem(path)
             self._mirror.inbox.fulfil(resource, [gid], anew=anew)
+            if anew and resource == "tasks":  # who was asked for while it was away seemed to be gone as well
+                self._reading.consequences.wish_for(self._mirror.absence.buried_below(gid), anew=True)
             if isinstance(dependents, list):  # they named it until it went, and name it again
                 gids = [str(one["gid"]) for one in dependents if isinstance(one, dict) and one.get("gid")]
                 self._reading.consequences.wish_for(self._rows.living("tasks", gids))

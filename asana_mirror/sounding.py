@@ -10,9 +10,10 @@ from asana_mirror.catalog import LISTINGS, listings_below
 from asana_mirror.client import Asana
 from asana_mirror.contact import check_places, first_contact
 from asana_mirror.errors import CarryOnWithout, StartOver, WaitAndRepeat
-from asana_mirror.estimate import Estimate, SampledProject, SampledTree, evenly, expected
-from asana_mirror.plan import PAGE, wanted
-from asana_mirror.wire import gids_request, task_counts_request
+from asana_mirror.estimate import Estimate, Expected, SampledProject, SampledTree, evenly, expected
+from asana_mirror.plan import PAGE, pages, wanted
+from asana_mirror.search_lanes import LEAST_OF, SAMPLE
+from asana_mirror.wire import gids_request, search_request, task_counts_request
 from asana_mirror.words import Scope, Step, step_named
 
 MOST_PROJECTS = MOST_PERSONS = 10  # looked at by themselves; more than these are reckoned from them
@@ -24,10 +25,12 @@ WHY = "new"
 class Sounding:
     """Counts what it can and reckons the rest."""
 
-    def __init__(self, asana: Asana, scope: Scope, estimate: Estimate) -> None:
+    def __init__(self, asana: Asana, scope: Scope, estimate: Estimate, *, searches: bool = False) -> None:
         self._asana = asana
         self._scope = scope
         self._estimate = estimate
+        self._searches = searches  # whether the run would search where it may
+        self._searchable: list[str] = []  # workspaces
         self._persons: list[tuple[str, str]] = []  # gid and workspace
 
     async def sound(self) -> None:
@@ -61,6 +64,8 @@ class Sounding:
 
     async def _workspace(self, gid: str) -> set[str]:
         """The lists of a workspace, read for their gids; returns its projects."""
+        if self._searches and await self._search(gid, is_subtask="true") is not None:
+            self._searchable.append(gid)
         found: dict[str, list[str]] = {}
         for listing in listings_below("workspaces"):
             if wanted(listing, self._scope):
@@ -98,12 +103,42 @@ class Sounding:
         )
         if reckoned.project_pages:
             self._add("project_tasks", len(gids), requests=reckoned.project_pages)
-        self._add("subtasks", reckoned.subtask_lists)
         self._add("task_stories", reckoned.tasks)
-        self._add("task_attachments", reckoned.tasks)
+        if self._searchable:
+            await self._found_by_search(chosen, reckoned)
+        else:
+            self._add("subtasks", reckoned.subtask_lists)
+            self._add("task_attachments", reckoned.tasks)
         if len(chosen) < len(gids):
             self._estimate.remark(f"Tasks are reckoned from {len(chosen)} of {len(gids):,} projects.")
         self._estimate.remark("Lists of tasks by person or tag are counted as a page each.")
+
+    async def _found_by_search(self, projects: list[str], reckoned: Expected) -> None:
+        """Where searches stand in for lists: pages of them, and the lists of what they find."""
+        attached = shown = 0
+        within = {"projects.any": ",".join(projects)}
+        for workspace in self._searchable:
+            oldest = await self._search(workspace, **within) or []
+            horizon = max(oldest) if len(oldest) == PAGE else "~"
+            shown += len(oldest)
+            with_attachment = await self._search(workspace, has_attachment="true", **within)
+            attached += sum(created_at <= horizon for created_at in with_attachment or ())
+        owners = round(reckoned.tasks * min(1.0, attached / max(1, shown)))
+        self._add("task_attachments", owners + min(SAMPLE, reckoned.tasks // LEAST_OF))
+        for count in (reckoned.below, owners, 0):
+            self._estimate.add("search", WHY, lists=len(self._searchable), requests=pages(count) + 1)
+        self._estimate.remark(
+            "Which tasks have attachments is reckoned from a search; recent ones are asked as well."
+        )
+
+    async def _search(self, workspace_gid: str, **query: str) -> list[str] | None:
+        """When the oldest hundred that fit were created; None where searching is refused."""
+        try:
+            answer = await self._asana.page(*search_request(workspace_gid, query, None, "created_at"))
+        except (CarryOnWithout, StartOver, WaitAndRepeat):
+            return None
+        records = answer.content.records
+        return [str(one.get("created_at") or "") for one in records if isinstance(one, dict)]
 
     async def _sampled(
         self, gid: str, shown: list[dict[str, Any]], projects: Collection[str]

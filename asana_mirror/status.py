@@ -21,6 +21,9 @@ def print_state(state: Mapping[str, Any], console: Console) -> None:
     """Print runs, rows, cursors and problems."""
     console.print(f"[bold]{state['mirror']}[/bold], {state['bytes'] / 1e6:,.1f} MB")
     print_table(console, "Last runs", _runs(state["runs"]))
+    print_table(console, "What is believed of the allowance, by token", _allowances(state["allowances"]))
+    print_table(console, "Requests of the last run", _requests(state["requests"]))
+    print_table(console, "Searches, instead of lists of single tasks", _searches(state["searches"]))
     tables = ({"table": name, **counts} for name, counts in state["tables"].items() if any(counts.values()))
     print_table(console, "Rows", tables)
     print_table(console, "Listings and the age of their last walk", _cursors(state["cursors"]))
@@ -61,11 +64,71 @@ def _runs(runs: Iterable[Mapping[str, Any]]) -> Iterable[dict[str, Any]]:
             "outcome": run["outcome"] or "running, or killed",
             "requests": run["requests"],
             "refused": run["refused"],
+            "of the allowance": _share(run),
+            "waited s": round(run["seconds_waited"]),
             "new": run["rows_inserted"],
             "changed": run["rows_updated"],
             "unchanged": run["rows_unchanged"],
             "gone": run["rows_deleted"],
             "drift": run["drift"],
+        }
+
+
+def _share(run: Mapping[str, Any]) -> str:
+    """Accepted, of those that were allowed meanwhile."""
+    if not run["allowed"]:
+        return ""
+    return f"{100 * (run['requests'] - run['refused']) / max(1.0, run['allowed']):.0f} %"
+
+
+def _allowances(allowances: Iterable[Mapping[str, Any]]) -> Iterable[dict[str, Any]]:
+    for known in allowances:
+        yield {
+            "token (hash)": known["token_hash"][:8],
+            "requests a minute": _limit(known["per_minute"]),
+            "cost a minute": _limit(known["cost_per_minute"]),
+            "reads in flight": round(known["reads_in_flight"]),
+            "pause until": known["paused_until"] or "",
+            "noted": _age(known["noted_at"]),
+        }
+
+
+def _limit(per_minute: float | None) -> str:
+    return "no limit met" if per_minute is None else f"{per_minute:,.0f}"
+
+
+def _requests(requests: Iterable[Mapping[str, Any]]) -> Iterable[dict[str, Any]]:
+    for use in requests:
+        accepted = use["requests"] - use["refused"]
+        yield {
+            "endpoint": use["endpoint"],
+            "requests": use["requests"],
+            "refused": use["refused"],
+            "records": use["records"],
+            "kB": round(use["bytes"] / 1000),
+            "cost each": round(use["cost_estimate"] / accepted, 1) if accepted else 0.0,
+        }
+
+
+SEARCHED = {
+    "done": "relied on, beside what was read directly",
+    "under way": "under way",
+    "void": "not relied on: lists are read instead",
+}
+
+
+def _searches(searches: Iterable[Mapping[str, Any]]) -> Iterable[dict[str, Any]]:
+    for search in searches:
+        status = search["status"]
+        state = SEARCHED.get(
+            search["state"], f"not allowed: {WHY.get(status, status)}; lists are read instead"
+        )
+        yield {
+            "workspace": search["workspace_gid"],
+            "search": search["kind"],
+            "state": state,
+            "requests": search["requests"],
+            "noted": _age(search["noted_at"]),
         }
 
 

@@ -6,11 +6,11 @@ import heapq
 import math
 import random
 from collections import Counter, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from asana_mirror.quota import Ask, Governor
+from asana_mirror.quota import Ask, Departure, Governor
 
 
 class Limiter(Protocol):
@@ -55,16 +55,16 @@ class Bucket:
 
     per_minute: float
     depth: float
-    held: float = -1.0
+    held: float | None = None
     at: float = 0.0
 
     def knock(self, now: float, price: float) -> float:
-        held = self.depth if self.held < 0 else self.held + (now - self.at) * self.per_minute / 60
+        held = self.depth if self.held is None else self.held + (now - self.at) * self.per_minute / 60
         self.held, self.at = min(self.depth, held), now
-        if self.held >= 1:
-            self.held -= 1
-            return 0.0
-        return math.ceil((1 - self.held) * 60 / self.per_minute)
+        if self.held < 1:
+            return math.ceil((1 - self.held) * 60 / self.per_minute)
+        self.held -= 1
+        return 0.0
 
 
 @dataclass
@@ -78,121 +78,120 @@ class Cost:
 
     def knock(self, now: float, price: float) -> float:
         held = self.per_minute if self.held is None else self.held
-        self.held = min(self.per_minute, held + (now - self.at) * self.per_minute / 60)
-        self.at = now
-        if self.held > 0:
-            self.held -= price
-            self.spent += price
-            return 0.0
-        return max(1.0, math.ceil((1 - self.held) * 60 / self.per_minute))
+        self.held, self.at = min(self.per_minute, held + (now - self.at) * self.per_minute / 60), now
+        if self.held <= 0:
+            return max(1.0, math.ceil((1 - self.held) * 60 / self.per_minute))
+        self.held -= price
+        self.spent += price
+        return 0.0
 
 
-@dataclass
-class Walked:
-    """What a walk came to."""
-
-    requests: int = 0
-    refused: int = 0
-    early: int = 0
-    seconds: float = 0.0
-    accepted: Counter[str] = field(default_factory=Counter)
-    refused_at: list[float] = field(default_factory=list)
-    longest_wait_s: Counter[str] = field(default_factory=Counter)
-    most_in_flight: int = 0
-
-
-@dataclass
+@dataclass(frozen=True)
 class Kind:
-    """A kind of request: what it costs, and how often it is wanted."""
+    """A kind of request: what it costs, how often it is wanted, and how much of the price its answer shows."""
 
     endpoint: str
     price: Callable[[random.Random], float] = lambda _: 10.0
     weight: float = 1.0
-    known_price: float = 1.0  # what the mirror sees of the price, as a share
+    shown: float = 1.0
 
 
-def walk(
-    governor: Governor,
-    limiters: list[Limiter],
-    requests: int,
-    *,
-    latency_s: tuple[float, float] = (0.06, 0.1),
-    kinds: tuple[Kind, ...] = (Kind("/stories"),),
-    workers: int = 45,
-    seed: int = 1,
-    faults: float = 0.0,
-    until_s: float = math.inf,
-) -> Walked:
+@dataclass
+class Walk:
     """Workers that always want the next request, a server with limits, and a clock that goes from event to event."""
-    randomness, walked, number = random.Random(seed), Walked(), iter(range(10**9))
-    now = wait_until = 0.0
-    known_at = -math.inf
-    events: list[tuple[float, int, Any]] = []
-    waiting: list[tuple[Ask, Kind]] = []
-    wanted = _wanted(kinds, randomness)
 
-    def want() -> None:
-        kind = next(wanted)
-        waiting.append((Ask(kind.endpoint, since=now), kind))
+    governor: Governor
+    limiters: list[Limiter]
+    kinds: tuple[Kind, ...] = (Kind("/stories"),)
+    latency_s: tuple[float, float] = (0.06, 0.1)
+    workers: int = 45
+    seed: int = 1
+    faults: float = 0.0  # share of requests that are refused for no reason
+    now: float = 0.0
+    requests: int = 0
+    refused_at: list[float] = field(default_factory=list)
+    early: int = 0  # came although they had been told to wait
+    accepted: Counter[str] = field(default_factory=Counter)
+    longest_wait_s: dict[str, float] = field(default_factory=dict)
+    most_in_flight: int = 0
 
-    def arrive(departure: Any, kind: Kind) -> None:
-        nonlocal wait_until, known_at
-        # What was on its way when the refusal was told is no disobedience.
-        walked.early += known_at < departure.at and now < wait_until
-        price = kind.price(randomness)
-        told_s = max((limiter.knock(now, price) for limiter in limiters), default=0.0)
-        if not told_s and randomness.random() < faults:
-            told_s = 1.0
-        back = now + randomness.uniform(*latency_s) / 2
-        if told_s:
-            if back + told_s > wait_until:
-                wait_until, known_at = now + told_s, back
-        heapq.heappush(events, (back, next(number), ("back", departure, kind, price, told_s)))
+    def __post_init__(self) -> None:
+        self._randomness = random.Random(self.seed)
+        self._events: list[tuple[float, int, Callable[[], None]]] = []
+        self._number = 0
+        self._told: tuple[float, float] = (math.inf, 0.0)  # when it was known, until when to wait
+        self._waiting = [self._want() for _ in range(self.workers)]
 
-    for _ in range(workers):
-        want()
-    while walked.requests < requests and now < until_s:
-        while waiting and governor.wait_s(now) <= 1e-9:
-            waiting.sort(key=lambda one: one[0].since)
-            chosen = next((one for one in waiting if governor.own_wait_s(now, one[0]) <= 1e-9), None)
-            if chosen is None:
-                break
-            waiting.remove(chosen)
-            departure = governor.leave(now, chosen[0])
-            walked.requests += 1
-            endpoint = chosen[1].endpoint
-            walked.longest_wait_s[endpoint] = max(
-                walked.longest_wait_s[endpoint],
-                now - chosen[0].since,  # type: ignore[assignment]
-            )
-            walked.most_in_flight = max(walked.most_in_flight, governor.in_flight)
-            there = now + randomness.uniform(*latency_s) / 2
-            heapq.heappush(events, (there, next(number), ("there", departure, chosen[1])))
-        pause = governor.wait_s(now)
-        own = min((governor.own_wait_s(now, ask) for ask, _ in waiting), default=math.inf)
-        next_try = now + max(pause, own, 1e-6)
-        if events and events[0][0] <= next_try:
-            now, _, event = heapq.heappop(events)
-            if event[0] == "there":
-                arrive(*event[1:])
-                continue
-            _, departure, kind, price, told_s = event
-            if told_s:
-                walked.refused += 1
-                walked.refused_at.append(now)
-                governor.refused(now, departure, told_s)
-                governor.pause(now, told_s)
+    @property
+    def refused(self) -> int:
+        return len(self.refused_at)
+
+    def used(self, per_minute: float) -> float:
+        """Accepted, as a share of what so many a minute allow."""
+        return self.accepted.total() / (per_minute * self.now / 60)
+
+    def go(self, requests: int) -> Walk:
+        """Until so many have left."""
+        while self.requests < requests:
+            while self.governor.wait_s(self.now) <= 1e-9 and (one := self._next()):
+                self._send(*one)
+            own = min((self.governor.own_wait_s(self.now, ask) for ask, _ in self._waiting), default=math.inf)
+            ready = self.now + max(self.governor.wait_s(self.now), own, 1e-6)
+            if self._events and self._events[0][0] <= ready:
+                self.now, _, happens = heapq.heappop(self._events)
+                happens()
             else:
-                walked.accepted[kind.endpoint] += 1
-                governor.answered(now, departure, int(price * kind.known_price))
-            want()
+                self.now = ready
+        return self
+
+    def _want(self) -> tuple[Ask, Kind]:
+        kind = self._randomness.choices(self.kinds, [kind.weight for kind in self.kinds])[0]
+        return Ask(kind.endpoint, since=self.now), kind
+
+    def _next(self) -> tuple[Ask, Kind] | None:
+        self._waiting.sort(key=lambda one: one[0].since)
+        for one in self._waiting:
+            if self.governor.own_wait_s(self.now, one[0]) <= 1e-9:
+                self._waiting.remove(one)
+                return one
+        return None
+
+    def _later(self, happens: Callable[[], None]) -> float:
+        self._number += 1
+        at = self.now + self._randomness.uniform(*self.latency_s) / 2
+        heapq.heappush(self._events, (at, self._number, happens))
+        return at
+
+    def _send(self, ask: Ask, kind: Kind) -> None:
+        departure = self.governor.leave(self.now, ask)
+        self.requests += 1
+        self.most_in_flight = max(self.most_in_flight, self.governor.in_flight)
+        waited = self.now - ask.since
+        self.longest_wait_s[kind.endpoint] = max(self.longest_wait_s.get(kind.endpoint, 0.0), waited)
+        self._later(lambda: self._arrive(departure, kind))
+
+    def _arrive(self, departure: Departure, kind: Kind) -> None:
+        known_at, until = self._told
+        self.early += known_at < departure.at and self.now < until
+        price = kind.price(self._randomness)
+        told_s = max((limiter.knock(self.now, price) for limiter in self.limiters), default=0.0)
+        if not told_s and self._randomness.random() < self.faults:
+            told_s = 1.0
+        back_at = self._later(lambda: self._come_back(departure, kind, price, told_s))
+        if told_s and self.now + told_s > until:
+            self._told = (back_at, self.now + told_s)
+
+    def _come_back(self, departure: Departure, kind: Kind, price: float, told_s: float) -> None:
+        if told_s:
+            self.refused_at.append(self.now)
+            self.governor.refused(self.now, departure, told_s)
+            self.governor.pause(self.now, told_s)
         else:
-            now = next_try
-    walked.seconds = now
-    return walked
+            self.accepted[kind.endpoint] += 1
+            self.governor.answered(self.now, departure, int(price * kind.shown))
+        self._waiting.append(self._want())
 
 
-def _wanted(kinds: tuple[Kind, ...], randomness: random.Random) -> Iterator[Kind]:
-    weights = [kind.weight for kind in kinds]
-    while True:
-        yield randomness.choices(kinds, weights)[0]
+def walk(governor: Governor, *limiters: Limiter, requests: int = 3000, **more: Any) -> Walk:
+    """So many requests through these limits."""
+    return Walk(governor, list(limiters), **more).go(requests)

@@ -65,7 +65,7 @@ def interrupted(tmp_path: Path) -> tuple[Mirrored, set[str]]:
     world = generate(61, 250, projects=8, stories_per_task=3.0)
     app = create_app(world, clock=clock)
     both = Mirrored(world, app, tmp_path / "mirror.db")
-    stop, enough = Stop(), sum(world.pages_to_read().values()) * 2 // 3
+    stop, enough = Stop(), sum(world.pages_to_read().values()) * 2 // 5
     listener = Listener(app)
 
     async def stopping(scope: Any, receive: Any, send: Any) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from datetime import UTC, datetime
 
 import pytest
@@ -21,7 +20,6 @@ from asana_mirror.errors import (
     WaitAndRepeat,
 )
 from asana_mirror.plan import steps_below, too_many, wanted
-from asana_mirror.quota import backoff_s
 from asana_mirror.words import Scope, step_named
 
 NOW = datetime(2026, 11, 22, 8, 0, 0, tzinfo=UTC)
@@ -140,12 +138,6 @@ def test_gids_are_left_out_of_endpoints() -> None:
 def test_offsets_survive_the_address_whatever_is_in_them() -> None:
     address = wire.url("https://x.example/api/1.0", "/tasks", {"offset": "a+b/=&é", "opt_fields": "a.b,c"})
     assert address == "https://x.example/api/1.0/tasks?offset=a%2Bb%2F%3D%26%C3%A9&opt_fields=a.b,c"
-
-
-def test_backoff_grows_to_a_minute() -> None:
-    waits = [backoff_s(tries, random.Random(1)) for tries in range(12)]
-    assert 0.25 <= waits[0] <= 0.5
-    assert all(30 <= wait <= 60 for wait in waits[8:])
 
 
 @pytest.mark.parametrize(

@@ -256,6 +256,15 @@ class Absence:
         ).fetchone()
         return found is not None
 
+    def buried_below(self, task_gid: str) -> set[str]:
+        """Tombstones of tasks below a task, at any depth."""
+        return self._gids(
+            "WITH RECURSIVE below (gid) AS (SELECT gid FROM tasks WHERE parent_gid = ? "
+            "UNION SELECT tasks.gid FROM tasks JOIN below ON parent_gid = below.gid) "
+            "SELECT gid FROM below JOIN tasks USING (gid) WHERE _deleted_at IS NOT NULL",
+            task_gid,
+        )
+
     def living_sections(self, project_gid: str) -> list[str]:
         """The sections of a project, for one that is read in parts."""
         return [

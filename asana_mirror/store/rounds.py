@@ -249,6 +249,14 @@ class Rounds:
             )
         ]
 
+    def is_due(self, round_number: int, rank: int) -> bool:
+        """Whether anything of this rank, or more wanted, is still to be read."""
+        found = self._db.execute(
+            "SELECT 1 FROM sync_checkpoints WHERE due = 1 AND round = ? AND rank <= ? LIMIT 1",
+            [round_number, rank],
+        ).fetchone()
+        return found is not None
+
     def left(self, round_number: int | None = None) -> list[Step]:
         """What was left unread: in a round, with what was refused there and is asked again; else in any."""
         which = "due = 1" if round_number is None else "round = ? AND (due = 1 OR refused IS NOT NULL)"

@@ -70,6 +70,11 @@ class Searches:
         ).fetchone()
         return SearchState(*row) if row else None
 
+    def stand_in(self) -> bool:
+        """Whether any search may stand in for lists."""
+        row = self._db.execute("SELECT 1 FROM sync_searches WHERE state IN ('under way', 'done')").fetchone()
+        return row is not None
+
     def note(self, workspace_gid: str, kind: str, state: SearchState, *, now: str) -> None:
         """Keep how far a search has come; written with what it found."""
         self._db.execute(

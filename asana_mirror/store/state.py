@@ -49,9 +49,15 @@ def read_state(path: Path, *, runs: int = 5, within_s: float = 7 * 86400.0) -> S
                 "FROM sync_api_changes ORDER BY first_seen_at",
             ),
             "excluded": _rows(connection, LEFT_OUT),
+            "allowances": _rows(connection, "SELECT * FROM sync_allowances ORDER BY noted_at DESC"),
+            "searches": _rows(
+                connection,
+                "SELECT workspace_gid, kind, state, status, requests, noted_at FROM sync_searches "
+                "ORDER BY workspace_gid, kind",
+            ),
             "requests": _rows(
                 connection,
-                "SELECT endpoint, requests, refused, records, bytes FROM sync_requests "
+                "SELECT endpoint, requests, refused, records, bytes, cost_estimate FROM sync_requests "
                 "WHERE run_id = (SELECT max(id) FROM sync_runs) ORDER BY requests DESC",
             ),
         }

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from first_fill import run_beside, sandbox_beside
+from beside import Sandbox, patience_s, run_beside, sandbox_beside
 
 EACH_RUN = (
     *("workspaces", "users", "agents", "teams", "tags", "custom_fields", "projects"),
@@ -32,13 +32,12 @@ EDITS_MAY_COST = 240
 
 
 class Office:
-    """Writes to the sandbox and reads what it counted."""
+    """Writes to the sandbox."""
 
-    def __init__(self, told: dict[str, Any]) -> None:
-        headers = {"Authorization": f"Bearer {told['token']}"}
-        self._http = httpx.Client(base_url=told["base_url"], headers=headers, timeout=60)
-        self._aside = str(httpx.URL(told["base_url"]).copy_with(path="/-/"))
-        self._projects = told["projects"]
+    def __init__(self, sandbox: Sandbox) -> None:
+        headers = {"Authorization": f"Bearer {sandbox.token}"}
+        self._http = httpx.Client(base_url=sandbox.base_url, headers=headers, timeout=60)
+        self._projects = sandbox.projects
 
     def tasks_to_edit(self) -> list[str]:
         """Top-level tasks of the ten fullest projects: the same number of each."""
@@ -62,12 +61,6 @@ class Office:
                 answer = self._http.post(f"/tasks/{gid}/stories", json={"data": {"text": f"Said {number}"}})
             answer.raise_for_status()
 
-    def begin_to_count(self) -> None:
-        self._http.post(f"{self._aside}reset").raise_for_status()
-
-    def count(self) -> int:
-        return int(self._http.get(f"{self._aside}stats").json()["requests"])
-
 
 def bytes_written(mirror: Path, run: Callable[[], dict[str, Any]]) -> tuple[dict[str, Any], int]:
     """What a run told, and the bytes that it wrote: a reader beside it keeps them all in the WAL."""
@@ -82,19 +75,24 @@ def bytes_written(mirror: Path, run: Callable[[], dict[str, Any]]) -> tuple[dict
 def measure(tasks: int, projects: int) -> list[dict[str, Any]]:
     """The first fill, a quiet run, one after 100 edits, and a quiet one again."""
     rows: list[dict[str, Any]] = []
-    with sandbox_beside(tasks, 6.0, projects) as told, tempfile.TemporaryDirectory() as folder:
-        mirror, office = Path(folder) / "asana.db", Office(told)
-        quiet = sum(told["pages"][name] for name in EACH_RUN)
+    world = {"tasks": tasks, "projects": projects or None}
+    with sandbox_beside(world) as sandbox, tempfile.TemporaryDirectory() as folder:
+        mirror, office = Path(folder) / "asana.db", Office(sandbox)
+        quiet = sum(sandbox.pages[name] for name in EACH_RUN)
         may_cost = {"first": None, "quiet": quiet, "edited": quiet + EDITS_MAY_COST, "quiet again": quiet}
+
+        def run() -> dict[str, Any]:
+            return run_beside(mirror, sandbox, within_s=patience_s(tasks))
+
         for name, most in may_cost.items():
             if name == "edited":
                 office.edit()
-            office.begin_to_count()
+            sandbox.begin_to_count()
             if name == "first":
-                figures, written = run_beside(mirror, told), mirror.stat().st_size
+                figures, written = run(), mirror.stat().st_size
             else:
-                figures, written = bytes_written(mirror, lambda: run_beside(mirror, told))
-            rows.append(_row(name, figures, office.count(), most, written))
+                figures, written = bytes_written(mirror, run)
+            rows.append(_row(name, figures, sandbox.counts()["requests"], most, written))
     for row in rows:
         row["wall_share"] = round(row["wall_s"] / rows[0]["wall_s"], 3)
         row["cpu_share"] = round(row["cpu_s"] / rows[0]["cpu_s"], 3)

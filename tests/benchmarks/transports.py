@@ -9,10 +9,9 @@ import argparse
 import asyncio
 import sys
 import time
-from typing import Any
 
 import httpx
-from first_fill import sandbox_beside
+from beside import Sandbox, sandbox_beside
 from httpx_aiohttp import AiohttpTransport
 
 IN_FLIGHT = 50
@@ -43,17 +42,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--requests", type=int, default=3000)
     requests = parser.parse_args().requests
-    with sandbox_beside(500, 6) as told:
-        compare(told, requests)
+    with sandbox_beside({"tasks": 500}) as sandbox:
+        compare(sandbox, requests)
 
 
-def compare(told: dict[str, Any], requests: int) -> None:
+def compare(sandbox: Sandbox, requests: int) -> None:
     """Fetch the same page again and again with each transport and print what it costs."""
-    headers = {"Authorization": f"Bearer {told['token']}"}
-    first = httpx.get(f"{told['base_url']}/workspaces", headers=headers).json()["data"][0]["gid"]
+    headers = {"Authorization": f"Bearer {sandbox.token}"}
+    first = httpx.get(f"{sandbox.base_url}/workspaces", headers=headers).json()["data"][0]["gid"]
     query = "limit=100&opt_fields=name,notes,followers.name,custom_fields.display_value"
-    me = httpx.get(f"{told['base_url']}/users/me", headers=headers).json()["data"]["gid"]
-    addresses = [f"{told['base_url']}/tasks?assignee={me}&workspace={first}&{query}"] * requests
+    me = httpx.get(f"{sandbox.base_url}/users/me", headers=headers).json()["data"]["gid"]
+    addresses = [f"{sandbox.base_url}/tasks?assignee={me}&workspace={first}&{query}"] * requests
 
     async def measured(name: str) -> float:
         chosen = {
