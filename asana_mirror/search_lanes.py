@@ -28,8 +28,8 @@ from asana_mirror.words import Answer, Page, Scope, Step
 
 LAG_S = 15 * 60.0  # search lags up to a minute, in bad times longer
 MOST_PROJECTS = 400  # more do not fit into an address
-SAMPLE = 25  # of the tasks that a search calls empty are asked, to be sure
-LEAST_OF = 40  # but only one of so many
+SAMPLE = 40  # of the tasks that a search calls empty are asked, to be sure
+LEAST_OF = 10  # but only one of so many
 STALLED = 3  # pages in a row that lead no further
 AT_ONCE = " at once"  # behind the name of a search: instants at which it could not show everything
 
