@@ -31,7 +31,7 @@ MET_APART = {
     *(inside.resource for one in RESOURCES.values() for inside in one.embedded if not inside.many),
 }
 SLOWED_AT_ONCE = 5  # lists of one kind that wait for the cost quota together
-AHEAD = 200  # steps taken from the mirror's queue at a time
+AHEAD = 50  # steps taken from the mirror's queue at a time
 MOST_RESTARTS = 20  # of one listing in one walk
 BOOKS_EVERY_S = 1.0
 
