@@ -14,6 +14,7 @@ from asana_mirror.outlook import Outlook, unknown_places
 from asana_mirror.run import SyncOptions, asana_for
 from asana_mirror.sounding import Sounding
 from asana_mirror.store import Mirror, check_mirror
+from asana_mirror.store.allowances import remembered
 from asana_mirror.store.opening import looked_into, wal_of
 from asana_mirror.words import Scope
 
@@ -49,8 +50,9 @@ async def forecast(options: SyncOptions, *, transport: httpx.AsyncBaseTransport 
     told.lines = sorted(estimate.lines.values(), key=lambda line: -line.requests)
     told.requests, told.remarks = estimate.requests, estimate.remarks
     told.lower_bound = estimate.lower_bound
-    told.per_minute = options.per_minute
-    told.seconds = round(seconds_for(told.requests, options.per_minute), 1)
+    learned = remembered(path, options.token)[0].per_minute
+    told.per_minute = min(options.per_minute, learned or options.per_minute)
+    told.seconds = round(seconds_for(told.requests, told.per_minute), 1)
     return told
 
 

@@ -17,6 +17,7 @@ MINUTE_S = 60.0
 READS_IN_FLIGHT = 45  # of Asana's 50: it counts an answer out only after it is here
 WRITES_IN_FLIGHT = 13  # of 15
 SEARCHES = 58  # a minute, of 60
+FEWEST_SEARCHES = 6.0
 MARGIN = 0.985  # of what is allowed, is asked: requests do not arrive as evenly as they leave
 SLACK_S = 0.25  # by which a late request may be followed sooner, so that no turn is lost
 WAITED_LONG_S = 30.0  # then it is one's turn, however dear one is
@@ -294,6 +295,8 @@ class Governor:
         )
         self._case = Case(refusal, now, self.beliefs)
         self._learning.refused(refusal)
+        if self._learning.taken_for == "search":  # somebody else searches with the same token
+            self._search_pace.per_minute = max(FEWEST_SEARCHES, 0.7 * self._search_pace.per_minute)
         self._purse.empty(now)
         self._go_by(now)
 

@@ -72,6 +72,17 @@ def test_sync_fills_the_default_mirror_and_says_what_it_did(
     assert tasks > 50
 
 
+def test_sync_stops_in_good_order_where_its_budget_ends(tmp_path: Path, environment: dict[str, str]) -> None:
+    done = run(tmp_path, environment, "sync", "--rpm", "0", "--max-requests", "40")
+    assert done.returncode == 0, done.stderr
+    assert "the budget is spent" in done.stdout
+    assert "run again" in done.stdout
+    done = run(tmp_path, environment, "sync", "--rpm", "0", "--budget", "10m", "--json")
+    assert json.loads(done.stdout)["outcome"] == "complete"
+    for wrong in (["--budget", "soon"], ["--max-requests", "0"], ["--max-requests", "many"]):
+        assert run(tmp_path, environment, "sync", *wrong).returncode == 2
+
+
 def test_sync_ends_with_a_report_for_programs(tmp_path: Path, environment: dict[str, str]) -> None:
     done = run(tmp_path, environment, "sync", "here.db", "--rpm", "0", "--json")
     report = json.loads(done.stdout)

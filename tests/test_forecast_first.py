@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -205,6 +207,16 @@ def test_the_plan_is_there_for_programs(tmp_path: Path, monkeypatch: pytest.Monk
     assert plan["requests"] == sum(line["requests"] for line in plan["lines"]) == plan["seconds"]
     assert plan["asked"] == 0
     assert rows(both.path, "SELECT count(*) FROM sync_runs")[0][0] == 1
+
+
+def test_the_duration_goes_by_what_was_learned_of_the_allowance(tmp_path: Path) -> None:
+    both = mirrored(tmp_path, generate(72, 30))
+    before = told(both, per_minute=1500)
+    with closing(sqlite3.connect(both.path)) as db, db:
+        db.execute("UPDATE sync_allowances SET per_minute = 15")
+    after = told(both, per_minute=1500)
+    assert (before.per_minute, after.per_minute) == (1500, 15)
+    assert after.seconds == pytest.approx(100 * before.seconds, rel=0.1)
 
 
 # -- the arithmetic -----------------------------------------------------------------------------------

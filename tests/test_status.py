@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from click.testing import CliRunner
 from second_runs import both as both
-from worlds import Mirrored, value
+from worlds import Mirrored, mirror, value
 
 from asana_mirror.cli import cli
 from asana_mirror.display import summary
@@ -83,6 +84,28 @@ def test_drift_is_told_by_the_run_and_by_status(both: Mirrored) -> None:
     assert f"{report.drift} changes were found by looking" in summary(report, "asana.db")
     assert json.loads(status(both.path, "--json"))["runs"][0]["drift"] == report.drift
     assert "drift" in status(both.path)
+
+
+def test_what_is_believed_of_the_allowance_is_shown(both: Mirrored) -> None:
+    mirror(both.world, both.path, both.app, per_minute=60_000.0)
+    state = json.loads(status(both.path, "--json"))
+    (known,) = state["allowances"]
+    assert known["token_hash"] and both.world.token not in json.dumps(state)
+    assert known["per_minute"] is None
+    assert {search["state"] for search in state["searches"]} == {"done"}
+    assert state["runs"][0]["allowed"] > 0
+    said = status(both.path)
+    for words in ("no limit met", "of the allowance", "cost each", "relied on", "Requests of the last run"):
+        assert words in said
+    assert re.search(r"\d+ %", said)
+
+
+def test_a_budget_that_was_spent_is_told(both: Mirrored) -> None:
+    report = both.sync(max_requests=3)
+    said = summary(report, "asana.db")
+    assert "budget is spent" in said
+    assert "run again to go on" in said
+    assert "is in sync" not in said
 
 
 def test_a_resumed_run_says_that_it_also_read_what_had_changed(both: Mirrored) -> None:
