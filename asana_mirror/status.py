@@ -9,6 +9,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from asana_mirror.quota import READS_IN_FLIGHT
+
 WHY = {
     402: "Asana asks for a paid plan",
     403: "the token may not see it",
@@ -59,7 +61,7 @@ def _runs(runs: Iterable[Mapping[str, Any]]) -> Iterable[dict[str, Any]]:
     for run in runs:
         yield {
             "run": run["id"],
-            "started": run["started_at"],
+            "started": run["started_at"][:16].replace("T", " "),
             "mode": run["mode"],
             "outcome": run["outcome"] or "running, or killed",
             "requests": run["requests"],
@@ -87,7 +89,7 @@ def _allowances(allowances: Iterable[Mapping[str, Any]]) -> Iterable[dict[str, A
             "token (hash)": known["token_hash"][:8],
             "requests a minute": _limit(known["per_minute"]),
             "cost a minute": _limit(known["cost_per_minute"]),
-            "reads in flight": round(known["reads_in_flight"]),
+            "reads in flight": round(min(READS_IN_FLIGHT, known["reads_in_flight"])),
             "pause until": known["paused_until"] or "",
             "noted": _age(known["noted_at"]),
         }

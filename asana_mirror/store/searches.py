@@ -19,7 +19,7 @@ FOUND = "found by search"
 _UNTRIED = (
     "NOT EXISTS (SELECT 1 FROM sync_checkpoints AS c WHERE c.parent_gid = t.gid AND c.name = '{listing}')"
 )
-_SEEN = "(SELECT gid FROM sync_seen WHERE round = ?3 AND scope = '{scope}')"
+_SEEN = "EXISTS (SELECT 1 FROM sync_seen AS n WHERE n.round = ?3 AND n.scope = '{scope}' AND n.gid = t.{column})"
 # Search lags and goes by workspace; ?1 the workspaces in which it is relied on, ?2 the time before which it is.
 _UNSURE = (
     "t.workspace_gid IS NULL OR t.workspace_gid NOT IN (SELECT value FROM json_each(?1)) "
@@ -30,8 +30,8 @@ _SUBTASKS = (
     "AND b._deleted_at IS NULL AND b._synced_at IS NOT NULL AND b.modified_at < ?2)"
 )
 _ATTACHMENTS = (
-    f"{_UNSURE} OR t.gid IN {_SEEN.format(scope='attached')} "
-    f"OR t.created_at IN {_SEEN.format(scope='attached at once')} OR EXISTS (SELECT 1 FROM stories AS s "
+    f"{_UNSURE} OR {_SEEN.format(scope='attached', column='gid')} "
+    f"OR {_SEEN.format(scope='attached at once', column='created_at')} OR EXISTS (SELECT 1 FROM stories AS s "
     "WHERE s.target_gid = t.gid AND s.resource_subtype = 'attachment_added' AND s._deleted_at IS NULL)"
 )
 
