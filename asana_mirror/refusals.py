@@ -114,9 +114,7 @@ class Learning:
     doubted_at: float | None = None  # when a refusal was last contradicted
     taken_for: Limit = "unclear"
     lowered: int = 0  # times in a row, without a calm minute
-    rate_before: float | None = (
-        None  # what was believed before the last refusal that was taken for one of the rate
-    )
+    rate_before: float | None = None  # what was believed before the rate was last taken for the reason
     probe: Probe = field(default_factory=Probe)
     eased_at: float = 0.0
     concluded: Beliefs = field(default_factory=Beliefs)  # from the last refusal
@@ -146,6 +144,8 @@ class Learning:
         again = self.refused_at is not None and refusal.at - self.refused_at < RECENT_S
         if refusal.searched and not refusal.used_up:
             return "search"
+        if self.taken_for != "rate" and (refusal.is_window or self._is_free(refusal)):
+            return "rate"  # however many were in flight: no limit of those tells to wait so long
         tells = refusal.told_s is not None  # limits of requests and of cost tell how long it takes to refill
         crowd = CROWDED * self.beliefs.reads_in_flight if tells else A_CROWD
         if refusal.in_flight >= crowd and not refusal.used_up:
@@ -158,7 +158,7 @@ class Learning:
             return "cost"
         if again and self.taken_for == "rate":  # a lower rate, or none at all
             return "cost" if refusal.usual_price > HEAVY else "rate"
-        if refusal.used_up or refusal.is_window or self._is_free(refusal):
+        if refusal.used_up:
             return "rate"
         if self.beliefs.cost_per_minute is not None:
             return "cost"
@@ -204,9 +204,8 @@ class Learning:
 
     def weigh(self, refusal: Refusal, before: Beliefs, *, contradicted: bool) -> None:
         """Where others passed, neither the rate nor the cost is used up; what is in flight may be it all the same."""
-        if (
-            contradicted and not refusal.used_up
-        ):  # in a window that slides, one may fall out between two requests
+        # In a window that slides and is used up, one request may fall out between two others.
+        if contradicted and not refusal.used_up:
             self.beliefs = replace(before, reads_in_flight=self.concluded.reads_in_flight)
         else:
             self.beliefs = self.concluded

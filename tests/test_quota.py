@@ -123,10 +123,12 @@ def test_a_free_domain_refuses_what_was_in_flight_once_and_then_none(limit: Call
     assert walked.used(150) >= 0.97
 
 
-def test_of_slow_answers_many_are_refused_at_once_but_only_once() -> None:
-    walked = walk(Governor(), Sliding(150), requests=600, latency_s=(0.8, 1.2))
-    assert walked.refused <= 30
-    assert walked.refused_at[-1] - walked.refused_at[0] < 2
+@pytest.mark.parametrize("latency_s", [(0.8, 1.2), (1.6, 2.4)])
+def test_of_slow_answers_many_are_refused_at_once_but_only_once(latency_s: tuple[float, float]) -> None:
+    """So many are in flight then that they might be taken for too many."""
+    walked = walk(Governor(), Sliding(150), requests=600, latency_s=latency_s)
+    assert walked.refused <= READS_IN_FLIGHT
+    assert walked.refused_at[-1] - walked.refused_at[0] < 3
 
 
 @pytest.mark.parametrize("most", [20, 60, 100, 400, 900])
