@@ -213,6 +213,7 @@ async def _round(
             report.rows_deleted = conclude(mirror, run, work.reading, options)
     except BudgetSpent:
         report.outcome = "budget"
+        mirror.search.catch_up()  # what is here by now is found
     finally:
         _fill_in(report, mirror, asana, work.reading)
     return report
