@@ -31,7 +31,6 @@ ABSENT: tuple[tuple[str, tuple[str, ...], str | None], ...] = (  # path, what it
     ("/time_tracking_categories", ("workspace",), "time_tracking_categories:read"),
     ("/time_tracking_entries", (), "time_tracking_entries:read"),
     ("/timesheet_approval_statuses", ("workspace",), None),
-    ("/webhooks", ("workspace",), "webhooks:read"),
 )
 OWNERS = ("parent", "project", "workspace", "target")
 

@@ -6,7 +6,7 @@ import asyncio
 import gzip as gz
 from collections.abc import Callable, Iterable, MutableMapping
 from email.utils import formatdate
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote
 
 import orjson
@@ -14,6 +14,7 @@ import orjson
 from . import faults as faulty
 from .asks import PHRASES, Ask, Refused, bad
 from .bodies import read_body
+from .courier import Courier
 from .edits import random_edits
 from .faults import Faults, Send
 from .limits import Allowance, Limits
@@ -23,6 +24,9 @@ from .routes import find
 from .stats import Stats
 from .who import Eyes, Identity
 from .world import World
+
+if TYPE_CHECKING:
+    import httpx
 
 Scope = MutableMapping[str, Any]
 Headers = list[tuple[bytes, bytes]]
@@ -35,7 +39,13 @@ class App:
     """A sandbox over one world. `stats`, `faults`, `limits` and `headers` may be changed while it runs."""
 
     def __init__(
-        self, world: World, limits: Limits, faults: Faults | None, gzip: bool, headers: Headers
+        self,
+        world: World,
+        limits: Limits,
+        faults: Faults | None,
+        gzip: bool,
+        headers: Headers,
+        transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self.world = world
         self.limits = limits
@@ -43,6 +53,7 @@ class App:
         self.gzip = gzip
         self.headers = headers
         self.stats = Stats()
+        self.courier = Courier(self, transport)
         self.allowances: dict[str, Allowance] = {}
         self.state = self
 
@@ -57,10 +68,11 @@ class App:
 
     async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
         if scope["type"] == "lifespan":
-            await _lifespan(receive, send)
+            await _lifespan(self.courier, receive, send)
         elif scope["type"] == "http":
             call = Call(self, scope, receive, send)
             await (call.answer_api() if scope["path"].startswith(ROOT + "/") else call.answer_aside())
+            self.courier.ensure()
 
     def add_header(self, name: str, value: str) -> None:
         """Send one more header with every answer; a name may come more than once."""
@@ -170,7 +182,8 @@ class Call:
         ask = self._ask(identity, body)
         try:
             route = self._route(ask)
-            answer = route.answer(ask)
+            made = route.answer(ask)
+            answer = made if isinstance(made, dict) else await made
         finally:
             cost = 1 + ask.view.links
             app.stats.cost += cost
@@ -191,6 +204,7 @@ class Call:
             "sections",
             "custom_fields",
             "enum_options",
+            "webhooks",
         )
 
     async def _linger(self) -> None:
@@ -219,7 +233,8 @@ class Call:
         _, gids = find(self.method, self.path)
         dead = self.fault == faulty.EXPIRED_OFFSET
         origin = f"{self.scope.get('scheme', 'http')}://{self.headers.get(b'host', b'localhost').decode()}"
-        return Ask(world, identity, view, self.app.limits, self.path, gids, query, body, dead, origin)
+        limits, courier = self.app.limits, self.app.courier
+        return Ask(world, identity, view, limits, courier, self.path, gids, query, body, dead, origin)
 
     def _route(self, ask: Ask) -> Route:
         route, gids = find(self.method, self.path)
@@ -297,9 +312,12 @@ _REASONS = {
 }
 
 
-async def _lifespan(receive: Any, send: Any) -> None:
+async def _lifespan(courier: Courier, receive: Any, send: Any) -> None:
+    courier.ensure()
     while True:
         message = await receive()
+        if message["type"] == "lifespan.shutdown":
+            await courier.close()
         await send({"type": f"{message['type']}.complete"})
         if message["type"] == "lifespan.shutdown":
             return
@@ -313,11 +331,15 @@ def create_app(
     clock: Callable[[], float] | None = None,
     gzip: bool = False,
     headers: Iterable[tuple[str, str]] = (),
+    transport: httpx.AsyncBaseTransport | None = None,
 ) -> App:
-    """An ASGI application that serves the world at /api/1.0; `clock` gives epoch seconds."""
+    """An ASGI application that serves the world at /api/1.0; `clock` gives epoch seconds.
+
+    Webhooks go out by `transport` (`httpx.ASGITransport(receiver)`: in process), else by a socket.
+    """
     if clock is not None:
         world.clock = clock
-    app = App(world, limits or Limits(), faults, gzip, [])
+    app = App(world, limits or Limits(), faults, gzip, [], transport)
     for name, text in headers:
         app.add_header(name, text)
     return app

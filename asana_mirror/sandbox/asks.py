@@ -10,6 +10,7 @@ from .render import Rec, View
 from .who import Identity
 
 if TYPE_CHECKING:
+    from .courier import Courier
     from .world import World
 
 HELP = "For more information on API status codes and how to handle them, read the docs on errors."
@@ -48,6 +49,7 @@ class Ask:
     identity: Identity
     view: View
     limits: Limits
+    courier: Courier
     path: str
     gids: list[str]
     query: dict[str, str]

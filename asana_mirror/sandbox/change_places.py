@@ -51,6 +51,7 @@ def create_project(world: World, by: str, given: Rec) -> Rec:
         sections=[],
         settings=[],
     )
+    world.events.tell_above(by, project, "added", project["team"] or project["workspace"])
     update_project(world, by, project, {key: v for key, v in given.items() if key != "name"})
     create_section(world, by, project, {"name": "Untitled section"})
     return project
@@ -256,13 +257,14 @@ def join_team(world: World, by: str, team: Rec, given: Any) -> Rec:
     held = world.team_members[team["gid"]]
     if user not in held:
         held[user] = world.put("team_membership", user=user, team=team["gid"])["gid"]
+        world.events.tell_above(by, world.records[held[user]], "added", team["gid"])
     return world.records[held[user]]
 
 
 def leave_team(world: World, by: str, team: Rec, given: Any) -> None:
     gid = world.team_members[team["gid"]].pop(actor(world, given, by), None)
     if gid is not None:
-        del world.records[gid]
+        world.events.tell_above(by, world.records.pop(gid), "removed", team["gid"])
 
 
 def join_workspace(world: World, by: str, workspace: Rec, given: Any) -> Rec:
@@ -276,6 +278,7 @@ def join_workspace(world: World, by: str, workspace: Rec, given: Any) -> Rec:
     if user not in held:
         fields = {"user": user, "workspace": workspace["gid"], "created_at": world.now()}
         held[user] = world.put("workspace_membership", **fields)["gid"]
+        world.events.tell_above(by, world.records[held[user]], "added", workspace["gid"])
     return world.records[user]
 
 
@@ -285,7 +288,7 @@ def leave_workspace(world: World, by: str, workspace: Rec, given: Any) -> None:
     gid = world.members[workspace["gid"]].pop(user, None)
     if gid is None:
         raise bad("user: Not a member of this workspace")
-    del world.records[gid]
+    world.events.tell_above(by, world.records.pop(gid), "removed", workspace["gid"])
     for team in world.living(world.inside["team", workspace["gid"]]):
         leave_team(world, by, team, user)
     for project in world.living(world.inside["project", workspace["gid"]]):

@@ -6,6 +6,7 @@ import hashlib
 from typing import TYPE_CHECKING, Any
 
 from .draw import mix
+from .hooks import above
 from .render import MISSING, NODES, Field, Node, Rec, View, head, made, value
 
 if TYPE_CHECKING:
@@ -33,19 +34,26 @@ class EventLog:
         also: tuple[str, ...] = (),
     ) -> None:
         """Put one event on the streams of the record and of all it stands in (and of those in `also`)."""
-        event: Rec = {
-            "user": by,
-            "resource": rec,
-            "action": action,
-            "parent": parent,
-            "created_at": self.world.now(),
-        }
+        event = self._event(by, rec, action, parent)
         if change is not None:
             event["change"] = change
         self._told += 1
-        for stream in {*self._bubbles(rec), *also}:
+        reached = {*self._bubbles(rec), *also}
+        for stream in reached:
             if stream in self.streams and not self._lost(stream):
                 self.streams[stream].append(event)
+        if self.world.hooks:
+            self.world.hooks.take(event, reached | above(self.world, rec), self._lost)
+
+    def tell_above(self, by: str | None, rec: Rec, action: str, parent: str) -> None:
+        """An event that only webhooks on a workspace or team can hear, since neither has a stream."""
+        if self.world.hooks:
+            event = self._event(by, rec, action, parent)
+            self.world.hooks.take(event, above(self.world, rec), self._lost)
+
+    def _event(self, by: str | None, rec: Rec, action: str, parent: str | None) -> Rec:
+        created_at = self.world.now()
+        return {"user": by, "resource": rec, "action": action, "parent": parent, "created_at": created_at}
 
     def _lost(self, stream: str) -> bool:
         return mix(self._told * 31 + int(stream)) % 10_000 < self.lost_share * 10_000

@@ -20,7 +20,11 @@ class Broken(ConnectionResetError):
 
 
 class Faults:
-    """share: of requests that fail by lot; kinds: which ones; offsets: may offsets die by lot as well."""
+    """share: of requests that fail by lot; kinds: which ones; offsets: may offsets die by lot as well.
+
+    hooks_lost, hooks_doubled, hooks_late: shares of webhook deliveries that never leave, leave twice, or
+    leave `late_rounds` rounds later and so behind newer ones (their sum is at most 1).
+    """
 
     def __init__(
         self,
@@ -29,12 +33,19 @@ class Faults:
         kinds: Iterable[str] = KINDS,
         offsets: bool = False,
         slow_s: float = 0.3,
+        hooks_lost: float = 0.0,
+        hooks_doubled: float = 0.0,
+        hooks_late: float = 0.0,
+        late_rounds: int = 3,
     ) -> None:
         self.rng = random.Random(seed)
         self.share = share
         self.kinds = tuple(kinds)
         self.offsets = offsets
         self.slow_s = slow_s
+        self.hook_rng = random.Random(seed + 1)
+        self.hook_shares = {"lost": hooks_lost, "doubled": hooks_doubled, "late": hooks_late}
+        self.late_rounds = late_rounds
         self.ordered: list[tuple[re.Pattern[str], str]] = []
         self.made: dict[str, int] = {}
 
@@ -50,6 +61,17 @@ class Faults:
         if kind is not None:
             self.made[kind] = self.made.get(kind, 0) + 1
         return kind
+
+    def choose_delivery(self) -> str | None:
+        """What becomes of a webhook's next delivery: lost, doubled, late, or None."""
+        if not any(self.hook_shares.values()):
+            return None
+        lot = self.hook_rng.random()
+        for kind, share in self.hook_shares.items():
+            if lot < share:
+                return kind
+            lot -= share
+        return None
 
     def _on_order(self, target: str) -> str | None:
         for place, (pattern, kind) in enumerate(self.ordered):

@@ -28,6 +28,14 @@ class Limits:
     premium: bool = True
     search_lag_s: float = 0.0  # search finds tasks as they were this long ago
     concurrency_tells: bool = True  # whether a 429 for too many in flight says when to come back
+    local_targets: bool = True  # webhooks may go to 127.0.0.1; Asana itself refuses that
+    hooks_per_resource: int = 1000  # an event stream counts like one
+    hooks_per_token: int = 10_000
+    hook_delay_s: float = 0.5  # of real time, in which events gather for one delivery
+    hook_answer_s: float = 10.0  # of real time, for the target
+    hook_backoff_s: float = 10.0  # by the world's clock, as the next two; doubled with each retry
+    hook_deadline_s: float = 86_400.0  # without success for so long, a webhook is deleted
+    heartbeat_s: float = 28_800.0
 
     @classmethod
     def paid(cls, latency_s: float = 0.0, cost_per_minute: float | None = None) -> Limits:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ from .render import Rec, renderer
 
 Answer = dict[str, Any]
 Reader = Callable[[Ask], Answer]
+Maker = Callable[[Ask], Coroutine[Any, Any, Answer]]  # has to ask somebody else first
 UNPAGED_MOST = 2000  # where Asana has no `limit` for a list of people
 
 
@@ -21,7 +22,7 @@ UNPAGED_MOST = 2000  # where Asana has no `limit` for a list of people
 class Route:
     """One path and method; `scope` is what an OAuth token needs, None where Asana names none."""
 
-    answer: Reader
+    answer: Reader | Maker
     scope: str | None
     template: str
 

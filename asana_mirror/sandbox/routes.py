@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from . import hook_routes
 from .absent import ABSENT, nothing
 from .reads import (
+    Maker,
     Reader,
     Route,
     agents,
@@ -108,11 +110,19 @@ READS: tuple[tuple[str, Reader, str | None], ...] = (
     ("/events", events, None),
 )
 
+HOOKS: tuple[tuple[str, str, Reader | Maker, str], ...] = (
+    ("POST", "/webhooks", hook_routes.create, "webhooks:write"),
+    ("GET", "/webhooks", hook_routes.listed, "webhooks:read"),
+    ("GET", "/webhooks/{}", hook_routes.single, "webhooks:read"),
+    ("PUT", "/webhooks/{}", hook_routes.update, "webhooks:write"),
+    ("DELETE", "/webhooks/{}", hook_routes.delete, "webhooks:delete"),
+)
+
 Key = tuple[str, ...]
 TABLE: dict[Key, Route] = {}
 
 
-def add(method: str, template: str, answer: Reader, scope: str | None) -> None:
+def add(method: str, template: str, answer: Reader | Maker, scope: str | None) -> None:
     TABLE[(method, *template[1:].split("/"))] = Route(answer, scope, template)
 
 
@@ -122,6 +132,8 @@ for _template, _needs, _scope in ABSENT:
     add("GET", _template, nothing(_template, _needs), _scope)
 for _method, _template, _answer, _scope in WRITES:
     add(_method, _template, _answer, _scope)
+for _method, _template, _hooked, _scope in HOOKS:
+    add(_method, _template, _hooked, _scope)
 
 
 def find(method: str, path: str) -> tuple[Route | None, list[str]]:

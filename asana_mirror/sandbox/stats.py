@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+DELIVERIES = ("made", "refused", "retried", "lost", "doubled", "late")
+
 
 class Stats:
     def __init__(self) -> None:
@@ -17,6 +19,8 @@ class Stats:
         self.records = 0
         self.bytes = 0
         self.cost = 0
+        # webhooks: made (answered with 2xx), refused, retried; lost, doubled and late ones
+        self.deliveries: Counter[str] = Counter()
 
     def begin(self) -> None:
         self.requests += 1
@@ -47,7 +51,8 @@ class Stats:
             for (method, template, status), number in sorted(self.by_route.items())
         ]
         names = ("requests", "accepted", "refused", "early", "most_in_flight", "records", "bytes", "cost")
-        return {name: getattr(self, name) for name in names} | {"routes": routes}
+        whole = {name: getattr(self, name) for name in names} | {"routes": routes}
+        return whole | {"deliveries": {kind: self.deliveries[kind] for kind in DELIVERIES}}
 
     def reset(self) -> None:
         in_flight = self.in_flight

@@ -13,6 +13,7 @@ from .change_places import leave_workspace
 from .change_stories import kept, react
 from .draw import ATTACHMENT_GIDS, ATTACHMENTS_PER_TASK, STORIES_PER_TASK, STORY_GIDS, gid_number, iso, mix
 from .events import EventLog
+from .hooks import Hooks
 from .lazy import Pools, made_attachment, made_story
 from .past import Past
 from .render import NODES, Rec, View, renderer
@@ -44,6 +45,7 @@ class World:
         self.story_shelf: dict[str, list[Rec]] = {}  # tasks whose stories are no longer as generated
         self.attachment_shelf: dict[str, list[Rec]] = {}
         self.task_of_added: dict[str, str] = {}  # stories and attachments written after the beginning
+        self.hooks = Hooks(self)
         self.events = EventLog(self)
         self.refusals = Refusals()
         self.truth = Truth(self)

@@ -9,7 +9,7 @@ from pathlib import Path
 import asana_mirror.sandbox
 
 HOME = Path(asana_mirror.sandbox.__file__).parent
-ALLOWED = {"orjson", "starlette", "uvicorn"}
+ALLOWED = {"httpx", "orjson", "starlette", "uvicorn"}
 
 
 def test_it_imports_nothing_of_the_rest() -> None:
