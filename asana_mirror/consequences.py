@@ -66,14 +66,15 @@ class Consequences:
         rows, unknown = batch.rows.get(resource.name, {}), _unknown_rows(batch, resource)
         if self._run.mode != "first":
             self._close_the_empty(resource, rows)
-        self._ask_for(
-            below
-            for gid, row in ({**unknown, **rows} if self.walks else unknown).items()
-            for below in self._below(resource, gid, row, step)
-            if wanted(below.listing, self._scope)
-            and (gid in unknown or below.listing.name not in self.deferred)
-            and (self.walks or self._mirror.rounds.state_of(below) is None)
-        )
+        if _opens_any(resource):
+            self._ask_for(
+                below
+                for gid, row in ({**unknown, **rows} if self.walks else unknown).items()
+                for below in self._below(resource, gid, row, step)
+                if wanted(below.listing, self._scope)
+                and (gid in unknown or below.listing.name not in self.deferred)
+                and (self.walks or self._mirror.rounds.state_of(below) is None)
+            )
         if (self.walks and step is None) or self._run.mode == "first":
             self._read_again_below(resource, rows, written, step)
         if self.walks and self._run.leaves_rest:
@@ -83,7 +84,11 @@ class Consequences:
             self._follow(resource, rows, written, reshaped, step, now)
             for name, fields in SHOWN.items():
                 self._show_anew(name, fields, batch.rows.get(name, {}), written, now)
-        if wanted(LISTINGS["assigned_tasks"], self._scope) and not self._scope.in_places:
+        if (
+            "tasks" in batch.rows
+            and wanted(LISTINGS["assigned_tasks"], self._scope)
+            and not self._scope.in_places
+        ):
             new = {*written.born.get("tasks", ()), *written.before.get("tasks", ())}
             self._ask_for(_agents_assigned(batch, batch.rows.get("tasks", ()) if self.walks else new))
 
@@ -91,23 +96,22 @@ class Consequences:
         self, resource: Resource, rows: dict[str, Row], written: Written, step: Step | None
     ) -> None:
         """What was met before in this walk and has changed since: what stands on it was perhaps read in between."""
-        before = written.before.get(resource.name, {})
+        before = written.before.get(resource.name, {}) if resource.name == "tasks" else {}
         moved = [
             gid
             for gid, stood in before.items()
             if gid in rows and "modified_at" in columns_that_differ(resource.name, stood, rows[gid])
         ]
-        self._ask_for(
-            (
-                below
-                for gid in moved
-                for below in self._below(resource, gid, rows[gid], step)
-                if resource.name == "tasks"
-                and wanted(below.listing, self._scope)
-                and below.listing.name not in self.deferred
-            ),
-            again=True,
-        )
+        if moved:
+            self._ask_for(
+                (
+                    below
+                    for gid in moved
+                    for below in self._below(resource, gid, rows[gid], step)
+                    if wanted(below.listing, self._scope) and below.listing.name not in self.deferred
+                ),
+                again=True,
+            )
 
     def _leave_rest(
         self, resource: Resource, rows: dict[str, Row], written: Written, step: Step | None, now: str
@@ -217,7 +221,7 @@ class Consequences:
         self, rows: dict[str, Row], written: Written, changes: dict[str, frozenset[str]], step: Step | None
     ) -> None:
         """Who came or went below a task changed the number that the task tells; who came back is tied again."""
-        place = RESOURCES["tasks"].column_names().index("parent_gid")
+        place = RESOURCES["tasks"].places["parent_gid"]
         before = written.before.get("tasks", {})
         parents = {
             stood[place]
@@ -253,15 +257,14 @@ class Consequences:
 
     def _wish_for_their_tasks(self, rows: dict[str, Row], born: set[str]) -> None:
         """An event need not say on which task a story stands, and a new one moved its task."""
-        place = RESOURCES["stories"].column_names().index("target_gid")
+        place = RESOURCES["stories"].places["target_gid"]
         tasks = {rows[gid][place] for gid in born}
         self.wish_for(gid for gid in tasks if gid and ("tasks", gid) not in self.told)
 
     def _close_the_empty(self, resource: Resource, rows: dict[str, Row]) -> None:
-        columns = resource.column_names()
         for listing in listings_below(resource.name):
             if listing.unless_zero and rows:
-                place = columns.index(listing.unless_zero)
+                place = resource.places[listing.unless_zero]
                 empty = [gid for gid, row in rows.items() if row[place] == 0]
                 self._mirror.absence.close_empty(listing, empty, self._run.round)
 
@@ -281,6 +284,8 @@ def _is_check(step: Step | None) -> bool:
 
 def _unknown_rows(batch: Batch, resource: Resource) -> dict[str, Row]:
     """What did not fit may still have something below it: all that is known of it is its gid."""
+    if not batch.undecoded:
+        return {}
     nothing = (None,) * len(resource.column_names())
     return {
         record.gid: nothing
@@ -291,18 +296,23 @@ def _unknown_rows(batch: Batch, resource: Resource) -> dict[str, Row]:
 
 def _agents_assigned(batch: Batch, gids: Iterable[str]) -> Iterator[Step]:
     """Agents may be known by their work alone, where the list of agents is refused."""
-    columns = RESOURCES["tasks"].column_names()
-    assignee, workspace = columns.index("assignee_gid"), columns.index("workspace_gid")
+    places = RESOURCES["tasks"].places
+    assignee, workspace = places["assignee_gid"], places["workspace_gid"]
     for gid in gids:
         row = batch.rows.get("tasks", {}).get(gid)
         if row and row[assignee] and row[workspace] and batch.actors[row[assignee]][0] == "agent":
             yield step_named("assigned_tasks", row[assignee], row[workspace])
 
 
+def _opens_any(resource: Resource) -> bool:
+    """Whether any list stands below such records."""
+    return bool(listings_below(resource.name)) or resource.name in ("users", "agents")
+
+
 def _workspace_of(step: Step | None, resource: Resource, row: Row) -> str | None:
     """Where a record was listed, or what it says itself."""
     if step is not None and step.listing.below == "workspaces":
         return step.parent_gid
-    names = resource.column_names()
-    own = row[names.index("workspace_gid")] if "workspace_gid" in names else None
+    place = resource.places.get("workspace_gid")
+    own = None if place is None else row[place]
     return own or (step.workspace_gid if step else None)

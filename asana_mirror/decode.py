@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import cache
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache, partial
 from typing import Any
 
 import orjson
@@ -32,12 +32,11 @@ def decode(
     `fills` are columns known from where the listing stands; `position` is a column of the resource that counts
     on from the given number.
     """
-    placed = []
-    for index, record in enumerate(records):
-        place = dict(fills or {})
-        if position:
-            place[position[0]] = position[1] + index
-        placed.append((index, record, place))
+    known = dict(fills or {})
+    placed = [
+        (index, record, {**known, position[0]: position[1] + index} if position else known)
+        for index, record in enumerate(records)
+    ]
     try:
         return _decode_all(resource, placed)
     except _UNFIT:
@@ -71,8 +70,12 @@ def _decode_record(resource: Resource, record: Any, place: Mapping[str, Any], ba
     gid = _gid_of(record)
     if gid is None:
         raise Undecodable("a record has no gid")
-    row = [convert(record.get(name)) for name, convert in _converters(resource.name)]
-    row.extend(_references(resource, record, place, batch))
+    told = record.get
+    row = [
+        value if (value := told(name)) is None or type(value) is fits else convert(value)
+        for name, fits, convert in _converters(resource.name)
+    ]
+    _add_references(row, resource, record, place, batch)
     _decode_links(resource, record, gid, batch)
     for embedded in resource.embedded:
         value = record.get(embedded.name)
@@ -80,27 +83,28 @@ def _decode_record(resource: Resource, record: Any, place: Mapping[str, Any], ba
             continue
         named = _decode_embedded(embedded, gid, value, batch)
         if not embedded.many:
-            row[resource.column_names().index(f"{embedded.name}_gid")] = named
+            row[resource.places[f"{embedded.name}_gid"]] = named
     if resource.name in ("users", "agents"):
         batch.actors[gid] = (resource.name.removesuffix("s"), _text(record.get("name")))
     batch.rows.setdefault(resource.name, {})[gid] = tuple(row)
     return gid
 
 
-def _references(
-    resource: Resource, record: Mapping[str, Any], place: Mapping[str, Any], batch: Batch
-) -> Iterator[Any]:
+def _add_references(
+    row: list[Any], resource: Resource, record: Mapping[str, Any], place: Mapping[str, Any], batch: Batch
+) -> None:
     """What the record refers to, and what follows from where it stands, in the order of the columns."""
-    for reference in resource.references:
-        value = record.get(reference.name)
-        if value is None:
-            value = place.get(reference.column)
-        yield None if value is None else _note(batch, value, reference.table, {})
+    told, known = record.get, place.get
+    row += [
+        None
+        if (value := told(name)) is None and (value := known(column)) is None
+        else _note(batch, value, table, {})
+        for name, column, table in _reference_columns(resource.name)
+    ]
     for open_reference in resource.open_references:
-        yield from _open_reference(record.get(open_reference.name), open_reference.name, place)
-    for column in resource.own_columns:
-        yield place.get(column)
-    yield _extra(resource, record)
+        row += _open_reference(told(open_reference.name), open_reference.name, place)
+    row += map(known, resource.own_columns)
+    row.append(_extra(resource, record))
 
 
 def _decode_links(resource: Resource, record: Mapping[str, Any], gid: str, batch: Batch) -> None:
@@ -114,7 +118,7 @@ def _decode_links(resource: Resource, record: Mapping[str, Any], gid: str, batch
         if not isinstance(values, list):
             raise Undecodable(f"{links.name} is {type(values).__name__}, not a list")
         width = len(links.key)
-        found = {tuple(link[:width]): tuple(link[width:]) for link in links.rows(values, note)}
+        found = {link[:width]: link[width:] for link in links.rows(values, note)} if values else {}
         batch.links.setdefault(links.table, {})[gid] = found
 
 
@@ -166,7 +170,8 @@ def _note(batch: Batch, value: Json, table: str, columns: Mapping[str, str | Non
     named_by = NAMED_BY.get(table, "name")
     if named_by and isinstance(value.get(named_by), str):
         stub[named_by] = value[named_by]
-    stub.update({column: known for column, known in columns.items() if known is not None})
+    if columns:
+        stub.update({column: known for column, known in columns.items() if known is not None})
     return gid
 
 
@@ -191,8 +196,8 @@ def _gid_of(record: Mapping[str, Any]) -> str | None:
 
 def _extra(resource: Resource, record: Mapping[str, Any]) -> str | None:
     """Fields that came and have no column."""
-    unknown = record.keys() - _known_fields(resource.name)
-    return _json({name: record[name] for name in unknown}) if unknown else None
+    known = _known_fields(resource.name)
+    return None if record.keys() <= known else _json({name: record[name] for name in record.keys() - known})
 
 
 @cache
@@ -202,16 +207,27 @@ def _known_fields(resource_name: str) -> frozenset[str]:
 
 
 @cache
-def _converters(resource_name: str) -> tuple[tuple[str, Callable[[Json], Any]], ...]:
-    by_type: dict[str, Callable[[str], Callable[[Json], Any]]] = {
-        "text": lambda name: lambda value: _text(value, name),
-        "integer": lambda name: lambda value: _integer(value, name),
-        "boolean": lambda name: lambda value: _integer(value, name),
-        "real": lambda name: lambda value: _real(value, name),
-        "json": lambda name: lambda value: _json(value),
+def _reference_columns(resource_name: str) -> tuple[tuple[str, str, str], ...]:
+    """(field, column, table that it refers to)."""
+    return tuple((one.name, one.column, one.table) for one in RESOURCES[resource_name].references)
+
+
+@cache
+def _converters(resource_name: str) -> tuple[tuple[str, type, Callable[[Json], Any]], ...]:
+    """(field, the type that is taken as it is, what makes a column's value of any other but null)."""
+    by_type: dict[str, Callable[..., Any]] = {
+        "text": _text,
+        "integer": _integer,
+        "boolean": _integer,
+        "real": _real,
     }
     return tuple(
-        (column.name, by_type[column.type](column.name)) for column in RESOURCES[resource_name].columns
+        (
+            column.name,
+            {"text": str, "real": float}.get(column.type, type(None)),
+            _json if column.type == "json" else partial(by_type[column.type], name=column.name),
+        )
+        for column in RESOURCES[resource_name].columns
     )
 
 

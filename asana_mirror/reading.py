@@ -20,6 +20,7 @@ from asana_mirror.plan import is_swept, steps_of_split
 from asana_mirror.quota import READS_IN_FLIGHT
 from asana_mirror.sifting import Sifting
 from asana_mirror.store import Mirror, Run, Tally
+from asana_mirror.store.ages import REFUSED
 from asana_mirror.store.streams import key_of
 from asana_mirror.times import utc_now
 from asana_mirror.wire import endpoint_of_listing, page_request
@@ -67,7 +68,7 @@ class Reading:
         self._busy: set[str] = set()
         self._under_way: Counter[str] = Counter()
         self._news = asyncio.Event()
-        self.write = GroupCommit(mirror).write
+        self.write = GroupCommit(mirror, others=self._busy.__len__).write
         self._at_the_stream: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._streams_tried: set[str] = set()
         self._died_at: dict[str, int] = {}
@@ -215,7 +216,8 @@ class Reading:
             return None
         if checkpoint.offset is not None and answer.content.next_offset == checkpoint.offset:
             return await self._start_over(checkpoint, "Its pages lead to themselves.")
-        return await self.write(lambda: self.write_page(checkpoint, answer))
+        records = len(answer.content.records)
+        return await self.write(lambda: self.write_page(checkpoint, answer), records)
 
     def write_page(self, checkpoint: Checkpoint, answer: Answer[Page]) -> Checkpoint | None:
         """Write a page, its links, what it opens and how far it brings its listing. Inside a transaction."""
@@ -333,7 +335,7 @@ class Reading:
             if RESOURCES[step.listing.resource].one_place:
                 self._mirror.inbox.settle(step.listing.resource, step.parent_gid or "")
         self._mirror.absence.forget(step.key, self.run.round)
-        if self._mirror.rounds.was_refused(step):
+        if step.why == REFUSED:
             # It is shown again, so the others of its kind may be as well.
             self.ask_for(self._mirror.ages.refused(step.listing.name), again=True)
         if not self.moves_cursors:

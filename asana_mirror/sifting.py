@@ -35,12 +35,13 @@ class Sifting:
         self._asana = asana
         self._excluded = excluded
         self._rules = excluded.rules()
+        self._excludes = bool(self._rules)
         self._trusts = trusts
         self._decided: set[Record] = set()  # left out in this run
         self._asked: dict[Record, asyncio.Future[str]] = {}
 
     def __bool__(self) -> bool:
-        return bool(self._rules)
+        return self._excludes
 
     # -- before a transaction -------------------------------------------------------------------------
 

@@ -9,12 +9,20 @@ for is folded into *wishes*, one for each record.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Generic, TypeVar
 from urllib.parse import quote
 
 from asana_mirror.catalog import LISTINGS, Listing, Row
 
 T = TypeVar("T")
+
+
+def _quoted(gid: str | None) -> str:
+    """A gid as a part of an address: nearly always digits, of which there is nothing to quote."""
+    if not gid:
+        return ""
+    return gid if gid.isascii() and gid.isalnum() else quote(gid, safe="")
 
 
 @dataclass(frozen=True)
@@ -28,12 +36,10 @@ class Step:
     since: str | None = field(default=None, compare=False)  # ask only for what was modified since then
     precedence: str | None = field(default=None, compare=False)  # of its kind, the greatest is read first
 
-    @property
+    @cached_property
     def key(self) -> str:
         """The request without limit and offset; unique, and the same in every run."""
-        return self.listing.path.format(
-            gid=quote(self.parent_gid or "", safe=""), workspace=quote(self.workspace_gid or "", safe="")
-        )
+        return self.listing.path.format(gid=_quoted(self.parent_gid), workspace=_quoted(self.workspace_gid))
 
     def fills(self) -> dict[str, str]:
         """Columns known from where the listing stands, for records that do not say it themselves."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal, Protocol
 
 Json = Any
@@ -124,6 +125,15 @@ class Resource:
 
     def column_names(self) -> tuple[str, ...]:
         """All columns that a whole record decides, without gid and bookkeeping."""
+        return self._column_names
+
+    @cached_property
+    def places(self) -> Mapping[str, int]:
+        """Where each column stands in a row."""
+        return {name: place for place, name in enumerate(self._column_names)}
+
+    @cached_property
+    def _column_names(self) -> tuple[str, ...]:
         return (
             *(column.name for column in self.columns),
             *(reference.column for reference in self.references),

@@ -1,6 +1,7 @@
 """The only package that writes SQLite.
 
 opening   what a mirror file is: made, checked, migrated
+memory    what need not be asked of SQLite
 pages     rows, links and stubs of a page
 rounds    runs, checkpoints, and the queue of what is still to be read
 streams   the tokens of event streams
@@ -35,6 +36,7 @@ from asana_mirror.store.allowances import Allowances
 from asana_mirror.store.excluded import Excluded
 from asana_mirror.store.inbox import Inbox
 from asana_mirror.store.ledger import Ledger
+from asana_mirror.store.memory import Memory
 from asana_mirror.store.opening import check_mirror, hold, open_mirror
 from asana_mirror.store.pages import Pages, Tally, Written
 from asana_mirror.store.purged import PurgedPeople
@@ -56,28 +58,34 @@ class Mirror:
     def __init__(self, path: Path, only_look: Database | None = None) -> None:
         self.db: Database = only_look or open_mirror(path)
         self.path = path
-        self.pages = Pages(self.db)
+        self._memory = Memory(self.db, holds=only_look is None)
+        purged = PurgedPeople(self.db, self._memory)
+        self.pages = Pages(self.db, self._memory, purged)
         self.rounds = Rounds(self.db)
         self.streams = Streams(self.db)
-        self.inbox = Inbox(self.db)
+        self.inbox = Inbox(self.db, self._memory)
         self.ages = Ages(self.db)
         self.unheard = Unheard(self.db)
         self.shown = Shown(self.db)
-        self.absence = Absence(self.db)
-        self.excluded = Excluded(self.db)
+        self.absence = Absence(self.db, self._memory)
+        self.excluded = Excluded(self.db, self._memory)
         self.ties = Ties(self.db)
-        self.ledger = Ledger(self.db)
+        self.ledger = Ledger(self.db, self._memory, purged)
         self.allowances = Allowances(self.db)
         self.searches = Searches(self.db)
         self.search = Search(self.db)
-        self.purging = Purging(self.db, PurgedPeople(self.db), self.search)
+        self.purging = Purging(self.db, self._memory, purged, self.search)
 
     @contextmanager
     def atomic(self) -> Iterator[None]:
         """All or nothing. Foreign keys are held when the transaction ends, not at each statement of it."""
-        with self.db.atomic():
-            self.db.execute("PRAGMA defer_foreign_keys = ON")
-            yield
+        try:
+            with self.db.atomic():
+                self.db.conn.execute("PRAGMA defer_foreign_keys = ON")
+                yield
+        except BaseException:
+            self._memory.forget()
+            raise
 
     def close(self) -> None:
         """Close the file; the last one out leaves no WAL behind."""

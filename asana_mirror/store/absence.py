@@ -7,11 +7,13 @@ enough only for what can stand in one place; anything else is in doubt until it 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
 
 from sqlite_utils import Database
 
 from asana_mirror.catalog import LISTINGS, RESOURCES, Listing, listings_of
 from asana_mirror.store.excluded import kept_out
+from asana_mirror.store.memory import Memory
 from asana_mirror.store.pages import gids_json
 from asana_mirror.words import Batch, Step
 
@@ -24,8 +26,9 @@ _MISSING = "IN missing"  # stands for the parents that are missing
 class Absence:
     """Reads and writes `sync_seen`, `sync_missing` and the tombstone columns."""
 
-    def __init__(self, db: Database) -> None:
+    def __init__(self, db: Database, memory: Memory) -> None:
         self._db = db
+        self._memory = memory
 
     # -- who was seen ---------------------------------------------------------------------------------
 
@@ -70,7 +73,7 @@ class Absence:
 
     def forget(self, scope: str, round_number: int) -> None:
         """Drop the marks of a listing whose walk is over, or starts anew."""
-        self._db.execute("DELETE FROM sync_seen WHERE round = ? AND scope = ?", [round_number, scope])
+        self._db.conn.execute("DELETE FROM sync_seen WHERE round = ? AND scope = ?", [round_number, scope])
 
     # -- who is missing -------------------------------------------------------------------------------
 
@@ -80,18 +83,21 @@ class Absence:
         `standing` are the gids of a listing that hides nobody; None: the marks under the listing's key tell, and
         who is missing there is only in doubt, because between two pages a list may shift.
         """
-        place = standing_in(step.listing)
+        place = _place_of(step.listing)
         if place is None:
             return set()
+        where: list[object] = [] if step.listing.below is None else [step.parent_gid]
+        if step.listing.below == "actors":
+            where.append(step.workspace_gid)
         if standing is None:
             absent = "NOT IN (SELECT gid FROM sync_seen WHERE round = ? AND scope = ?)"
             rest: list[object] = [round_number, step.key]
         else:
+            stood = self._gids(f"SELECT gid FROM {step.listing.resource} WHERE {ALIVE} AND {place}", *where)
+            if stood.issubset(standing):  # as nearly always
+                return set()
             absent = "NOT IN (SELECT value FROM json_each(?))"
             rest = [gids_json(standing)]
-        where: list[object] = [] if step.listing.below is None else [step.parent_gid]
-        if step.listing.below == "actors":
-            where.append(step.workspace_gid)
         certain = standing is not None and RESOURCES[step.listing.resource].one_place
         return self._miss(
             step.listing.resource,
@@ -164,7 +170,7 @@ class Absence:
 
     def found(self, resource: str, gids: Iterable[str], round_number: int) -> None:
         """What was missing stands somewhere after all."""
-        if self._db.execute("SELECT 1 FROM sync_missing LIMIT 1").fetchone():
+        if not self._memory.is_empty("sync_missing"):
             self._db.conn.executemany(
                 "DELETE FROM sync_missing WHERE round = ? AND resource = ? AND gid = ?",
                 [(round_number, resource, gid) for gid in gids],
@@ -343,11 +349,16 @@ class Absence:
         return buried
 
     def _gids(self, sql: str, *parameters: object) -> set[str]:
-        return {row[0] for row in self._db.execute(sql, list(parameters))}
+        return {row[0] for row in self._db.conn.execute(sql, parameters)}
 
     def _count(self, sql: str, parameters: Sequence[object] = ()) -> int:
         (count,) = self._db.execute(sql, list(parameters)).fetchone()
         return int(count)
+
+
+@cache
+def _place_of(listing: Listing) -> str | None:
+    return standing_in(listing)
 
 
 def standing_in(listing: Listing, which: str = "= ?", *, alone: bool = False) -> str | None:

@@ -12,6 +12,7 @@ from asana_mirror.store.pages import gids_json
 from asana_mirror.times import utc_before
 from asana_mirror.words import Step, step_named
 
+REFUSED = "refused before"  # why a list is asked for
 REFUSED_AT_ONCE = 10  # refused lists of one kind asked again in a run, until one of them is shown
 _READ = "due = 0 AND refused IS NULL AND last_walked_at IS NOT NULL"
 _STEP = "SELECT name, parent_gid, workspace_gid"
@@ -115,13 +116,13 @@ class Ages:
         if name is not None:
             return self._steps(
                 f"{_STEP} FROM sync_checkpoints WHERE name = ? AND refused IS NOT NULL",
-                "refused before",
+                REFUSED,
                 name,
             )
         return self._steps(
             f"{_STEP} FROM (SELECT *, row_number() OVER (PARTITION BY name ORDER BY listing) AS place "
             "FROM sync_checkpoints WHERE refused IS NOT NULL AND name != 'events') WHERE place <= ?",
-            "refused before",
+            REFUSED,
             REFUSED_AT_ONCE,
         )
 

@@ -13,6 +13,7 @@ from typing import Any
 from sqlite_utils import Database
 
 from asana_mirror.exclusion import ARCHIVED, NAMED, PRIVATE, REMEMBERED, Exclusion, Record, hanging_on
+from asana_mirror.store.memory import Memory
 from asana_mirror.store.pages import gids_json
 from asana_mirror.words import Batch, Step
 
@@ -44,8 +45,9 @@ _ELSEWHERE = (  # a task stands in a project that is not kept out
 class Excluded:
     """Reads and writes `sync_excluded`; the caller holds the transaction."""
 
-    def __init__(self, db: Database) -> None:
+    def __init__(self, db: Database, memory: Memory | None = None) -> None:
         self._db = db
+        self._memory = memory or Memory(db)
 
     # -- rules ----------------------------------------------------------------------------------------
 
@@ -135,7 +137,7 @@ class Excluded:
 
     def leave_out(self, found: Mapping[Record, str]) -> None:
         """Keep these out from now on: (resource, gid) → why. What is here of them stays, and is let go."""
-        for resource in REMEMBERED:
+        for resource in REMEMBERED if found else ():
             whys = {gid: why for (kind, gid), why in found.items() if kind == resource}
             new = whys.keys() - self.among(resource, whys) if whys else set()
             self._enter(resource, whys)
@@ -245,7 +247,7 @@ class Excluded:
             self._lift(below, self._gids(sql, below, whys))
 
     def _is_empty(self) -> bool:
-        return self._db.execute("SELECT 1 FROM sync_excluded LIMIT 1").fetchone() is None
+        return self._memory.is_empty("sync_excluded")
 
     def _gids(self, sql: str, *parameters: Any) -> set[str]:
         return {row[0] for row in self._db.execute(sql, list(parameters))}

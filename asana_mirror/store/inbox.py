@@ -9,6 +9,7 @@ from sqlite_utils import Database
 
 from asana_mirror.catalog import RESOURCES
 from asana_mirror.folding import fold
+from asana_mirror.store.memory import Memory
 from asana_mirror.store.pages import gids_json
 from asana_mirror.store.streams import TASKS_WITHIN
 from asana_mirror.words import Wish
@@ -25,8 +26,9 @@ _ABOVE = {
 class Inbox:
     """Reads and writes `sync_inbox`; the caller holds the transaction."""
 
-    def __init__(self, db: Database) -> None:
+    def __init__(self, db: Database, memory: Memory) -> None:
         self._db = db
+        self._memory = memory
 
     def note(self, wishes: Iterable[Wish], above: Iterable[Wish] = ()) -> None:
         """Fold wishes into those that are there; `above` are wishes for what these records stand on."""
@@ -94,7 +96,7 @@ class Inbox:
         )
 
     def is_empty(self) -> bool:
-        return self._db.execute("SELECT 1 FROM sync_inbox LIMIT 1").fetchone() is None
+        return self._memory.is_empty("sync_inbox")
 
     def explains(self, resource: str, gid: str) -> bool:
         """Whether a deleted event told of this record."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from sqlite_utils import Database
 
+from asana_mirror.store.memory import Memory
 from asana_mirror.store.purged import PurgedPeople
 from asana_mirror.words import ApiChange, EndpointUse, UndecodedRecord
 
@@ -13,9 +14,10 @@ from asana_mirror.words import ApiChange, EndpointUse, UndecodedRecord
 class Ledger:
     """Writes the books of a run; the caller holds the transaction."""
 
-    def __init__(self, db: Database) -> None:
+    def __init__(self, db: Database, memory: Memory, purged: PurgedPeople) -> None:
         self._db = db
-        self._purged = PurgedPeople(db)
+        self._memory = memory
+        self._purged = purged
 
     def record_use(self, run_id: int, uses: Mapping[str, EndpointUse]) -> None:
         """Bring `sync_requests` up to date with the run's totals."""
@@ -51,7 +53,8 @@ class Ledger:
 
     def solve_problem(self, listing: str) -> None:
         """The listing was read after all."""
-        self._db.execute("DELETE FROM sync_problems WHERE listing = ?", [listing])
+        if not self._memory.is_empty("sync_problems"):
+            self._db.execute("DELETE FROM sync_problems WHERE listing = ?", [listing])
 
     def note_changes(
         self, changes: Mapping[ApiChange, int], endpoints: Mapping[ApiChange, str], now: str
@@ -79,9 +82,11 @@ class Ledger:
         )
 
     def keep_undecoded(
-        self, records: Iterable[UndecodedRecord], resource: str, read: Iterable[str], step_key: str, now: str
+        self, records: Sequence[UndecodedRecord], resource: str, read: Iterable[str], step_key: str, now: str
     ) -> None:
         """Keep what did not fit, whole but for who was purged; forget what fits by now."""
+        if not records and self._memory.is_empty("sync_undecoded"):
+            return
         erasure = self._purged.erasure()
         self._db.conn.executemany(
             "INSERT INTO sync_undecoded (resource, gid, listing, error, record, since, last_seen_at) "
@@ -93,10 +98,9 @@ class Ledger:
                 if record is not None
             ],
         )
-        if self._db.execute("SELECT 1 FROM sync_undecoded LIMIT 1").fetchone():
-            self._db.conn.executemany(
-                "DELETE FROM sync_undecoded WHERE resource = ? AND gid = ?", [(resource, gid) for gid in read]
-            )
+        self._db.conn.executemany(
+            "DELETE FROM sync_undecoded WHERE resource = ? AND gid = ?", [(resource, gid) for gid in read]
+        )
 
     def undecoded_alone(self, resource: str) -> list[str]:
         """Records that did not fit when they were read by themselves."""

@@ -25,6 +25,7 @@ from asana_mirror.schema_files import schema_folder
 APPLICATION_ID = 0x4153414D  # "ASAM", so that a mirror is told from any other SQLite file
 _MAGIC = b"SQLite format 3\x00"
 _BUSY_TIMEOUT_S = 30.0
+_STATEMENTS_KEPT = 512  # compiled: more than a run has
 
 
 def check_mirror(path: Path, *, must_exist: bool = False) -> None:
@@ -91,11 +92,13 @@ def open_mirror(path: Path) -> Database:
     with translated(path):
         if not path.exists():
             os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
-        connection = sqlite3.connect(path, timeout=_BUSY_TIMEOUT_S)
+        connection = sqlite3.connect(path, timeout=_BUSY_TIMEOUT_S, cached_statements=_STATEMENTS_KEPT)
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA cache_size = -32000")
+        # What is written again and again is moved to the file once in 32 MB, not once in 4 MB.
+        connection.execute("PRAGMA wal_autocheckpoint = 8000")
         connection.execute("PRAGMA journal_size_limit = 67108864")
         db = Database(connection)
         migrate(db)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -11,6 +11,7 @@ import orjson
 from sqlite_utils import Database
 
 from asana_mirror.catalog import RESOURCES, Links, Resource, Row
+from asana_mirror.store.memory import Memory
 from asana_mirror.store.purged import PurgedPeople
 from asana_mirror.words import Batch
 
@@ -46,9 +47,10 @@ class Written:
 class Pages:
     """Writes batches. Always inside the caller's transaction, together with the checkpoint."""
 
-    def __init__(self, db: Database) -> None:
+    def __init__(self, db: Database, memory: Memory, purged: PurgedPeople) -> None:
         self._db = db
-        self._purged = PurgedPeople(db)
+        self._memory = memory
+        self._purged = purged
 
     def write(self, batch: Batch, *, run_id: int, now: str) -> Written:
         """Upsert the batch: what differs from what is there. Who was purged does not come back."""
@@ -70,22 +72,45 @@ class Pages:
         )
 
     def _write_actors(self, batch: Batch) -> None:
+        new = [
+            (gid, *known)
+            for gid, known in batch.actors.items()
+            if not self._memory.is_written("actors", gid, _told(*known))
+        ]
+        if not new:
+            return
         self._db.conn.executemany(
             "INSERT INTO actors (gid, type, name) VALUES (?, ?, ?) ON CONFLICT (gid) DO UPDATE SET "
             "type = coalesce(excluded.type, type), name = coalesce(excluded.name, name) "
             "WHERE coalesce(excluded.type, type) IS NOT type OR coalesce(excluded.name, name) IS NOT name",
-            [(gid, *known) for gid, known in batch.actors.items()],
+            new,
         )
 
     def _write_stubs(self, batch: Batch) -> None:
         for table, stubs in batch.stubs.items():
             whole = batch.rows.get(table, {})
+            new = [
+                gid
+                for gid, known in stubs.items()
+                if gid not in whole and not self._memory.is_written(table, gid, known)
+            ]
+            if not new:
+                continue
             by_columns: dict[tuple[str, ...], list[Row]] = {}
-            for gid, known in stubs.items():
-                if gid not in whole:
-                    by_columns.setdefault(tuple(known), []).append((gid, *known.values()))
+            whole_here = self._whole(table, new)
+            for gid in new:
+                if gid not in whole_here:
+                    by_columns.setdefault(tuple(stubs[gid]), []).append((gid, *stubs[gid].values()))
             for columns, rows in by_columns.items():
                 self._db.conn.executemany(_stub_sql(table, columns), rows)
+
+    def _whole(self, table: str, gids: Sequence[str]) -> set[str]:
+        """Which of these stand as whole rows: a stub adds nothing to them."""
+        found = self._db.conn.execute(
+            f"SELECT gid FROM {table} WHERE gid IN (SELECT value FROM json_each(?)) AND _synced_at IS NOT NULL",
+            [gids_json(gids)],
+        )
+        return {row[0] for row in found}
 
     def _write_rows(
         self, resource: Resource, rows: dict[str, Row], batch: Batch, run_id: int, now: str, written: Written
@@ -102,16 +127,19 @@ class Pages:
                 before[gid] = stood
             else:
                 born.add(gid)
-        self._db.conn.executemany(_upsert_sql(resource.name), changed)
+        if changed:
+            self._db.conn.executemany(_upsert_sql(resource.name), changed)
+        never_whole = rows.keys() - known.keys()
         for links in resource.links:
             kept = batch.shown_elsewhere if links.united else set()
-            relinked |= self._write_links(links, batch.links.get(links.table, {}), kept)
+            relinked |= self._write_links(links, batch.links.get(links.table, {}), kept, never_whole)
         only_relinked = relinked - {row[0] for row in changed}
-        self._db.conn.executemany(
-            f"UPDATE {resource.name} SET _synced_at = ?, _changed_run = ? WHERE gid = ?",
-            [(now, run_id, gid) for gid in only_relinked],
-        )
-        before |= {gid: known[gid] for gid in only_relinked}
+        if only_relinked:
+            self._db.conn.executemany(
+                f"UPDATE {resource.name} SET _synced_at = ?, _changed_run = ? WHERE gid = ?",
+                [(now, run_id, gid) for gid in only_relinked],
+            )
+            before |= {gid: known[gid] for gid in only_relinked}
         returned = {gid for gid in born if gid in known}
         written.born[resource.name], written.before[resource.name] = born, before
         written.returned |= returned
@@ -122,29 +150,20 @@ class Pages:
 
     def _known_rows(self, resource: Resource, gids: Sequence[str]) -> dict[str, Row]:
         """The rows as they stand; a stub is as good as none, a tombstone differs from any living row."""
-        columns = ", ".join((*resource.column_names(), _BOOKKEEPING))
-        found = self._db.execute(
-            f"SELECT gid, _deleted_at, {columns} FROM {resource.name} "
-            "WHERE gid IN (SELECT value FROM json_each(?)) AND _synced_at IS NOT NULL",
-            [orjson.dumps(gids).decode()],
-        )
+        found = self._db.conn.execute(_known_sql(resource.name), [gids_json(gids)])
         return {row[0]: row[2:] if row[1] is None else () for row in found}
 
-    def _write_links(self, links: Links, owners: dict[str, dict[Row, Row]], kept: set[str]) -> set[str]:
+    def _write_links(
+        self, links: Links, owners: dict[str, dict[Row, Row]], kept: set[str], never_whole: set[str]
+    ) -> set[str]:
         """Make the links of these owners exactly what their records say; returns whose differed.
 
-        Of those in `kept` the record shows only a part: what stands stays, and the part is added.
+        Of those in `kept` the record shows only a part: what stands stays, and the part is added. Those that were
+        `never_whole` have no links yet: these are written with their record.
         """
         if not owners:
             return set()
-        before: dict[str, dict[Row, Row]] = {}
-        width = 1 + len(links.key)
-        for row in self._db.execute(
-            f"SELECT {links.owner}, {', '.join(links.columns)} FROM {links.table} "
-            f"WHERE {links.owner} IN (SELECT value FROM json_each(?))",
-            [orjson.dumps(list(owners)).decode()],
-        ):
-            before.setdefault(row[0], {})[row[1:width]] = row[width:]
+        before = self._links(links, owners.keys() - never_whole)
         gone: list[Row] = []
         new: list[Row] = []
         for owner, found in owners.items():
@@ -152,10 +171,33 @@ class Pages:
             if owner not in kept:
                 gone.extend((owner, *key) for key in stood.keys() - found.keys())
             new.extend((owner, *key, *values) for key, values in found.items() if stood.get(key) != values)
-        keys = " AND ".join(f"{column} = ?" for column in (links.owner, *links.key))
-        self._db.conn.executemany(f"DELETE FROM {links.table} WHERE {keys}", gone)
-        self._db.conn.executemany(_link_sql(links), new)
+        if gone:
+            keys = " AND ".join(f"{column} = ?" for column in (links.owner, *links.key))
+            self._db.conn.executemany(f"DELETE FROM {links.table} WHERE {keys}", gone)
+        if new:
+            self._db.conn.executemany(_link_sql(links), new)
         return {row[0] for row in (*gone, *new)}
+
+    def _links(self, links: Links, owners: Collection[str]) -> dict[str, dict[Row, Row]]:
+        found: dict[str, dict[Row, Row]] = {}
+        if owners:
+            width = 1 + len(links.key)
+            for row in self._db.conn.execute(
+                f"SELECT {links.owner}, {', '.join(links.columns)} FROM {links.table} "
+                f"WHERE {links.owner} IN (SELECT value FROM json_each(?))",
+                [gids_json(owners)],
+            ):
+                found.setdefault(row[0], {})[row[1:width]] = row[width:]
+        return found
+
+
+@cache
+def _known_sql(table: str) -> str:
+    columns = ", ".join((*RESOURCES[table].column_names(), _BOOKKEEPING))
+    return (
+        f"SELECT gid, _deleted_at, {columns} FROM {table} "
+        "WHERE gid IN (SELECT value FROM json_each(?)) AND _synced_at IS NOT NULL"
+    )
 
 
 @cache
@@ -187,6 +229,12 @@ def _link_sql(links: Links) -> str:
         return f"{insert} ON CONFLICT DO NOTHING"
     assignments = ", ".join(f"{column} = excluded.{column}" for column in links.values)
     return f"{insert} ON CONFLICT DO UPDATE SET {assignments}"
+
+
+def _told(kind: str | None, name: str | None) -> dict[str, str]:
+    """What was told of an actor."""
+    told = {"type": kind, "name": name}
+    return {column: known for column, known in told.items() if known is not None}
 
 
 def _marks(count: int) -> str:

@@ -10,27 +10,32 @@ import orjson
 from sqlite_utils import Database
 
 from asana_mirror.erasure import Erasure, Purged, Trace, traces_of
+from asana_mirror.store.memory import Memory
 
 
 class PurgedPeople:
     """Reads and writes `sync_purged`; the caller holds the transaction."""
 
-    def __init__(self, db: Database) -> None:
+    def __init__(self, db: Database, memory: Memory | None = None) -> None:
         self._db = db
+        self._memory = memory or Memory(db)
         self._known: list[Any] = []
         self._erasure = Erasure(())
 
     def erasure(self) -> Erasure:
         """What takes them out of whatever is about to be written. Cheap to ask for again and again."""
-        known = self._db.execute(
-            "SELECT gid, salt, traces FROM sync_purged WHERE resource = 'actors' ORDER BY gid"
-        ).fetchall()
+        known = [] if self._memory.is_empty("sync_purged") else self._all()
         if known != self._known:
             self._known = known
             self._erasure = Erasure(
                 Purged(gid, salt, frozenset(map(tuple, orjson.loads(traces)))) for gid, salt, traces in known
             )
         return self._erasure
+
+    def _all(self) -> list[Any]:
+        return self._db.execute(
+            "SELECT gid, salt, traces FROM sync_purged WHERE resource = 'actors' ORDER BY gid"
+        ).fetchall()
 
     def remember(self, gid: str, names: Iterable[str], *, now: str) -> None:
         """Someone is being purged: keep the gid, and hashes by which texts that name them can be told.

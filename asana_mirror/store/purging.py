@@ -17,6 +17,7 @@ from sqlite_utils import Database
 from asana_mirror.catalog import RESOURCES, Links, Row
 from asana_mirror.erasure import PEOPLE, Erasure
 from asana_mirror.store.absence import standing_on
+from asana_mirror.store.memory import Memory
 from asana_mirror.store.purged import PurgedPeople
 from asana_mirror.store.search import Search
 from asana_mirror.words import UndecodedRecord
@@ -44,8 +45,9 @@ class Erased:
 class Purging:
     """Erases inside the caller's transaction; `compact` afterwards, outside of it."""
 
-    def __init__(self, db: Database, purged: PurgedPeople, search: Search) -> None:
+    def __init__(self, db: Database, memory: Memory, purged: PurgedPeople, search: Search) -> None:
         self._db = db
+        self._memory = memory
         self._purged = purged
         self._search = search
         self._people: set[str] = set()
@@ -128,6 +130,7 @@ class Purging:
             ).rowcount
         self._delete_actors_nobody_names()
         self._db.execute("DROP TABLE temp.doomed")
+        self._memory.forget()
         return self.erased
 
     def compact(self) -> bool:

@@ -307,7 +307,7 @@ class Rounds:
 
         `swept`: with all that stands below its records.
         """
-        self._db.execute(
+        self._db.conn.execute(
             "UPDATE sync_checkpoints SET due = 0, offset = NULL, records = ?, restarts = 0, split = ?, "
             "walk_began_at = ?, cursor = coalesce(?, cursor), next_cursor = NULL, last_walked_at = ?, "
             "refused = NULL, fingerprint = ?, swept_at = CASE WHEN ? THEN ? ELSE swept_at END WHERE listing = ?",
@@ -361,13 +361,6 @@ class Rounds:
             "SELECT swept_at FROM sync_checkpoints WHERE listing = ?", [step.key]
         ).fetchone()
         return (row[0] or "") if row else ""
-
-    def was_refused(self, step: Step) -> bool:
-        """Whether Asana refused this listing when it was asked for last."""
-        row = self._db.execute(
-            "SELECT 1 FROM sync_checkpoints WHERE listing = ? AND why = 'refused before'", [step.key]
-        ).fetchone()
-        return row is not None
 
     def parents(self, resource: str, columns: Sequence[str], gid: str) -> list[Any]:
         """Columns of one row, for deciding where it could stand."""

@@ -19,7 +19,9 @@ FOUND = "found by search"
 _UNTRIED = (
     "NOT EXISTS (SELECT 1 FROM sync_checkpoints AS c WHERE c.parent_gid = t.gid AND c.name = '{listing}')"
 )
-_SEEN = "EXISTS (SELECT 1 FROM sync_seen AS n WHERE n.round = ?3 AND n.scope = '{scope}' AND n.gid = t.{column})"
+_SEEN = (
+    "EXISTS (SELECT 1 FROM sync_seen AS n WHERE n.round = ?3 AND n.scope = '{scope}' AND n.gid = t.{column})"
+)
 # Search lags and goes by workspace; ?1 the workspaces in which it is relied on, ?2 the time before which it is.
 _UNSURE = (
     "t.workspace_gid IS NULL OR t.workspace_gid NOT IN (SELECT value FROM json_each(?1)) "
