@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from beside import UNLIMITED, patience_s, run_beside, sandbox_beside
+from beside import NO_SEARCH, patience_s, run_beside, sandbox_beside
 from figures import Figure
 
 STORIES, QUICK_STORIES = (50_000, 200_000, 1_000_000), (5_000, 20_000)
@@ -24,7 +24,7 @@ def measure(quick: bool) -> list[Figure]:
 
 def _resident_mb(stories: int) -> float:
     world = {"tasks": stories // STORIES_A_TASK, "stories_per_task": STORIES_A_TASK}
-    with sandbox_beside(world, UNLIMITED) as sandbox, tempfile.TemporaryDirectory() as folder:
+    with sandbox_beside(world, NO_SEARCH) as sandbox, tempfile.TemporaryDirectory() as folder:
         figures = run_beside(Path(folder) / "asana.db", sandbox, within_s=patience_s(world["tasks"]))
     resident: float = figures["resident_mb"]
     return resident

@@ -37,10 +37,14 @@ def _of_rate(per_minute: int, requests: int) -> list[Figure]:
     walked = walk(Governor(), limiter, requests=requests)
     spent = f"{requests:,} requests in {time.perf_counter() - began:.0f} s; {walked.refused} refused"
     return [
-        Figure(f"simulated at {per_minute} a minute: used", walked.used(per_minute), at_least=0.97, note=spent),
+        Figure(
+            f"simulated at {per_minute} a minute: used", walked.used(per_minute), at_least=0.97, note=spent
+        ),
         Figure(f"simulated at {per_minute} a minute: before a told Retry-After", walked.early, at_most=0),
         Figure(
-            f"simulated at {per_minute} a minute: refused of 1,000", 1000 * walked.refused / requests, at_most=1
+            f"simulated at {per_minute} a minute: refused of 1,000",
+            1000 * walked.refused / requests,
+            at_most=1,
         ),
     ]
 
