@@ -226,6 +226,8 @@ class Asana:
         self._turns.call()
 
     def _note_changes(self, response: httpx.Response, path: str) -> None:
+        if not any(name.lower().startswith(b"asana-") for name, _ in response.headers.raw):
+            return
         for change in wire.api_changes(response.headers.multi_items()):
             self.changes[change] += 1
             self.changed_endpoints.setdefault(change, wire.endpoint_of(path))

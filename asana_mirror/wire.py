@@ -11,8 +11,9 @@ import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from typing import Any, Literal
-from urllib.parse import parse_qsl, quote, urlencode
+from urllib.parse import parse_qsl, quote, quote_plus
 
 import orjson
 
@@ -33,6 +34,7 @@ from asana_mirror.words import ApiChange, Event, EventsPage, Page, Step
 ENABLED_FEATURES = "ai_teammate_actors"
 HEADERS = {"Accept": "application/json", "Asana-Enable": ENABLED_FEATURES}
 
+CHANGES = ("asana-change", "asana-deprecation-warning")  # headers
 SEARCHES = ("/workspaces/{gid}/tasks/search",)  # endpoints with a limit of their own
 
 Paged = Literal["no", "first", "later"]  # no list, a first page, a page behind an offset
@@ -99,7 +101,13 @@ def events_request(resource_gid: str, sync: str | None) -> tuple[str, dict[str, 
 
 def url(base_url: str, path: str, params: Mapping[str, str]) -> str:
     """The whole address. Put together here, once: httpx would parse and quote it three times."""
-    return f"{base_url}{path}?{urlencode(params, safe=',.')}"
+    return f"{base_url}{path}?{'&'.join(f'{name}={_quoted(value)}' for name, value in params.items())}"
+
+
+@lru_cache(maxsize=256)
+def _quoted(value: str) -> str:
+    """Fields to ask for are long and few."""
+    return quote_plus(value, safe=",.")
 
 
 def endpoint_of(path: str) -> str:
@@ -246,6 +254,7 @@ def asked_at(headers: Mapping[str, str], elapsed_s: float, now: datetime) -> str
     return as_asana_writes((answered - timedelta(seconds=elapsed_s + 1)).replace(microsecond=0))
 
 
+@lru_cache(maxsize=16)
 def _moment(text: str) -> datetime | None:
     """A date of HTTP, in UTC; None for what is none, or cannot be reckoned with."""
     try:
@@ -264,7 +273,7 @@ def api_changes(headers: Iterable[tuple[str, str]]) -> tuple[ApiChange, ...]:
     return tuple(
         _change(header.title(), part.strip())
         for header, value in headers
-        if header.lower() in ("asana-change", "asana-deprecation-warning")
+        if header.lower() in CHANGES
         for part in re.split(r",\s*(?=name=)", value)
     )
 
