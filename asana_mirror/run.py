@@ -150,7 +150,7 @@ def asana_for(
 def _fewer_collections() -> Iterator[None]:
     """Pages are decoded, written and forgotten, and hold no circles: to look for these so often costs a twentieth."""
     before = gc.get_threshold()
-    gc.set_threshold(50_000, 20, 20)
+    gc.set_threshold(10_000, 20, 20)
     try:
         yield
     finally:
