@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Collection, Iterable, Iterator
-from contextlib import contextmanager
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from asana_mirror.catalog import LISTINGS, RESOURCES, Resource
+from asana_mirror.catalog import RESOURCES, Listing, Resource
 from asana_mirror.client import Asana, GaveUp
 from asana_mirror.consequences import Consequences
 from asana_mirror.decode import decode
 from asana_mirror.errors import CarryOnWithout, ListTooLong, OffsetExpired, SyncTokenExpired
 from asana_mirror.group_commit import GroupCommit
 from asana_mirror.plan import is_swept, steps_of_split
+from asana_mirror.queue import Queue
 from asana_mirror.quota import READS_IN_FLIGHT
 from asana_mirror.sifting import Sifting
 from asana_mirror.store import Mirror, Run, Tally
@@ -31,8 +31,6 @@ MET_APART = {
     *(resource.name for resource in RESOURCES.values() if any(links.united for links in resource.links)),
     *(inside.resource for one in RESOURCES.values() for inside in one.embedded if not inside.many),
 }
-SLOWED_AT_ONCE = 5  # lists of one kind that wait for the cost quota together
-AHEAD = 50  # steps taken from the mirror's queue at a time
 MOST_RESTARTS = 20  # of one listing in one walk
 BOOKS_EVERY_S = 1.0
 
@@ -57,18 +55,12 @@ class Reading:
         self.postponed: dict[str, str] = {}  # listing → why it is left for the next run
         self.consequences = Consequences(mirror, run, scope, self.ask_for)
         self.sifting = Sifting(asana, mirror.excluded, trusts=run.mode != "full")
-        # Whether something else must be done before the next list.
-        self.pauses_at: Callable[[], bool] = lambda: False
         self.asana = asana
         self._mirror = mirror
         self.run = run
         self._stop = stop
-        self._ahead: deque[Checkpoint] = deque()
-        self._only: Collection[str] = ()
-        self._busy: set[str] = set()
-        self._under_way: Counter[str] = Counter()
-        self._news = asyncio.Event()
-        self.write = GroupCommit(mirror, others=self._busy.__len__).write
+        self.queue = Queue(mirror, run.round, stop, self.postponed, self._is_slowed)
+        self.write = GroupCommit(mirror, others=self.queue.__len__).write
         self._at_the_stream: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._streams_tried: set[str] = set()
         self._died_at: dict[str, int] = {}
@@ -79,77 +71,20 @@ class Reading:
 
     async def drain(self, only: Collection[str] = ()) -> None:
         """Read until no listing (`only`: of these kinds) is due, something else must be done first, or told to stop."""
-        self._only = only
+        self.queue.only = only
         async with asyncio.TaskGroup() as workers:
             for _ in range(READS_IN_FLIGHT):
                 workers.create_task(self._work())
 
     async def _work(self) -> None:
-        while (checkpoint := await self._next()) is not None:
-            key = checkpoint.step.key
+        while (checkpoint := await self.queue.next()) is not None:
             try:
                 await self._read_listing(checkpoint)
             finally:
-                self._busy.discard(key)
-                self._under_way[checkpoint.step.listing.name] -= 1
-                self.announce()
+                self.queue.done(checkpoint)
 
-    async def _next(self) -> Checkpoint | None:
-        while not self._stop.is_set() and not self.pauses_at():
-            if not self._ahead:
-                self._look_ahead()
-            if self._ahead:
-                checkpoint = self._take()
-                self._busy.add(checkpoint.step.key)
-                self._under_way[checkpoint.step.listing.name] += 1
-                return checkpoint
-            if not self._busy:
-                return None
-            await self._news.wait()
-        return None
-
-    def _take(self) -> Checkpoint:
-        """The first in the queue whose kind is not crowded; where all are, the first of all."""
-        crowded = self._crowded()
-        if crowded and all(checkpoint.step.listing.name in crowded for checkpoint in self._ahead):
-            self._look_ahead(without=crowded)
-        for place, checkpoint in enumerate(self._ahead):
-            if checkpoint.step.listing.name not in crowded:
-                del self._ahead[place]
-                return checkpoint
-        return self._ahead.popleft()
-
-    def _crowded(self) -> set[str]:
-        """Kinds of lists that the cost quota holds back, and of which enough are under way: cheaper ones go on."""
-        return {
-            name
-            for name, count in self._under_way.items()
-            if count >= SLOWED_AT_ONCE and self.asana.governor.is_slowed(endpoint_of_listing(LISTINGS[name]))
-        }
-
-    def _look_ahead(self, without: Collection[str] = ()) -> None:
-        passed_over = len(self._busy) + len(self.postponed) + (len(self._ahead) if without else 0)
-        due = self._mirror.rounds.due(self.run.round, passed_over + AHEAD, self._only, without)
-        self._ahead.extend(
-            checkpoint
-            for checkpoint in due
-            if checkpoint.step.key not in self._busy and checkpoint.step.key not in self.postponed
-        )
-
-    @contextmanager
-    def kept_open(self, name: str) -> Iterator[None]:
-        """Somebody else is reading and may ask for more: the work is not over before."""
-        self._busy.add(name)
-        try:
-            yield
-        finally:
-            self._busy.discard(name)
-            self.announce()
-
-    def announce(self) -> None:
-        """Wake the workers that found nothing to do."""
-        self._news.set()
-        self._news = asyncio.Event()
+    def _is_slowed(self, listing: Listing) -> bool:
+        return self.asana.governor.is_slowed(endpoint_of_listing(listing))
 
     async def _read_listing(self, checkpoint: Checkpoint) -> None:
         if not self._mirror.excluded.followed([checkpoint.step]):
@@ -251,7 +186,7 @@ class Reading:
             self._complete(after, standing, now)
         self._keep_books(now)
         self.progress.records += len(page.records)
-        self.announce()
+        self.queue.announce()
         return after if page.next_offset else None
 
     def write_batch(self, resource: Resource, batch: Batch, step: Step | None, now: str) -> None:

@@ -272,7 +272,7 @@ class Work:
         if not self._walks:
             self._errands.plan()
         await self._lanes.begin()
-        self.reading.pauses_at = self._listening.grows_old
+        self.reading.queue.pauses_at = self._listening.grows_old
 
     def _ask(self, due: Due) -> None:
         with self._mirror.atomic():

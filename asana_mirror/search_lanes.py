@@ -95,7 +95,7 @@ class Lanes:
         """Read all searches to their ends, beside whatever else is read."""
         if not self._workspaces or not self._stages:
             return
-        with self._reading.kept_open("search"):
+        with self._reading.queue.kept_open("search"):
             for kind in self._kinds():
                 if kind != "attached":
                     await self._until_streams_are_open()
@@ -121,7 +121,7 @@ class Lanes:
 
     def _may_go_on(self) -> bool:
         reading = self._reading
-        return not (self._stop.is_set() or reading.postponed or reading.pauses_at())
+        return not (self._stop.is_set() or reading.postponed or reading.queue.pauses_at())
 
     # -- one page -------------------------------------------------------------------------------------
 
@@ -192,7 +192,7 @@ class Lanes:
         tasks = RESOURCES["tasks"]
         self._reading.write_batch(tasks, decode(tasks, self._reading.sifted(tasks, records)), None, now)
         self._reading.progress.records += len(records)
-        self._reading.announce()
+        self._reading.queue.announce()
 
     # -- what it is enough for ------------------------------------------------------------------------
 

@@ -37,6 +37,7 @@ FLOORS = [
         "consequences",
         "persons",
         "sounding",
+        "queue",
         "reading",
         "singly",
         "listening",
