@@ -208,7 +208,7 @@ class Governor:
     def wait_s(self, now: float) -> float:
         """Seconds in which no request at all may leave: a told pause, the pace, the last minute's count."""
         wait_s = max(self._paused_until - now, self._pace.wait_s(now), 0.0)
-        return wait_s or (self._sent.wait_s(now, self.per_minute) if self.learns else 0.0)
+        return wait_s or (self._sent.wait_s(now, MARGIN * self.per_minute) if self.learns else 0.0)
 
     def own_wait_s(self, now: float, ask: Ask) -> float:
         """Seconds in which this one may not leave, though others might; infinite: until an answer comes."""

@@ -288,3 +288,16 @@ def test_whatever_the_limit_no_request_comes_before_its_time_and_few_are_refused
     assert walked.early == 0
     assert walked.refused <= 8 * READS_IN_FLIGHT
     assert walked.most_in_flight <= READS_IN_FLIGHT
+
+
+class Curt(Sliding):
+    """It tells to wait for a second, however long it takes until something is accepted again."""
+
+    def knock(self, now: float, price: float) -> float:
+        return min(1.0, super().knock(now, price))
+
+
+def test_who_is_told_to_come_back_too_soon_waits_until_the_minute_is_over() -> None:
+    walked = walk(Governor(), Curt(150), requests=800)
+    assert walked.refused <= 4
+    assert walked.used(150) >= 0.95

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import sqlite3
+import time
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -258,3 +261,48 @@ def test_what_changes_during_a_first_walk_is_there_after_the_next_run(tmp_path: 
     both.sync(max_deletes=1000)
     assert equal_but_for_lag(both)
     assert equal_at_last(both, max_deletes=1000)
+
+
+def test_what_was_changed_minutes_ago_is_asked_for_where_search_lags_further_behind(tmp_path: Path) -> None:
+    world, ahead_s = generate(330, 300, stories_per_task=1.0), 0.0
+    app = create_app(
+        world,
+        limits=Limits(search_per_minute=None, search_lag_s=600),
+        clock=lambda: time.time() + ahead_s,
+    )
+    random_edits(world, 150, 330)
+    ahead_s = 300.0
+    both = first(tmp_path, world, app=app)
+    assert differences(world, both.path) == []
+
+
+def test_a_task_that_changed_after_its_stories_were_read_has_them_read_again(tmp_path: Path) -> None:
+    """It stands in no project, so that no stream tells: only its row, found by a search, is newer."""
+    world = generate(331, 300, stories_per_task=1.0)
+    app = create_app(world, limits=UNLIMITED)
+    gid = next(gid for gid in sorted(world.reachable_tasks()) if _is_unheard(world, world.record(gid)))
+    read = asyncio.Event()
+
+    async def late(scope: Any, receive: Any, send: Any) -> None:
+        if b"is_subtask=true" in scope["query_string"] and not read.is_set():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(read.wait(), 5)
+            assert read.is_set()
+            world.comment(gid, "Said meanwhile")
+        await app(scope, receive, send)
+        if scope["path"].endswith(f"/tasks/{gid}/stories"):
+            read.set()
+
+    path = tmp_path / "mirror.db"
+    mirror(world, path, late)
+    assert differences(world, path) == []
+
+
+def _is_unheard(world: World, task: dict[str, Any]) -> bool:
+    """A subtask of which no stream tells and that is assigned to somebody."""
+    above = task
+    while above.get("parent"):
+        if above["memberships"]:
+            return False
+        above = world.record(above["parent"]["gid"])
+    return bool(task["parent"] and task["assignee"]) and not above["memberships"]
