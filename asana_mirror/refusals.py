@@ -153,7 +153,8 @@ class Learning:
         if not tells and not refusal.used_up:
             return "unclear"
         if self.lowered >= ENOUGH and refusal.accepted > MOST_PASS * refusal.sent:
-            return "unclear"  # asking for less did not help: it is something else
+            # Asking for less did not help: it is something else, or the quota had been full to begin with.
+            return "unclear" if self.beliefs.cost_per_minute is None else "cost"
         if again and self.taken_for == "cost":
             return "cost"
         if again and self.taken_for == "rate":  # a lower rate, or none at all
@@ -196,7 +197,8 @@ class Learning:
         span_s = refusal.at - began_at
         known = self.beliefs.cost_per_minute
         # A quota that holds no more than refills in a minute cannot have given more than twice as much.
-        least = max(1.0, refusal.spent * (0.9 if self._doubts(refusal.at) else 0.5))
+        share = 0.97 if self.lowered >= ENOUGH else 0.9 if self._doubts(refusal.at) else 0.5
+        least = max(1.0, refusal.spent * share)
         if known is not None and span_s < TOO_SHORT_S:
             return max(least, 0.8 * known)
         spent = self.spent * MINUTE_S / max(1.0, span_s)

@@ -204,7 +204,7 @@ def test_a_cost_quota_is_used_and_starves_nobody(seed: int) -> None:
     walked = walk(governor, Sliding(1500), cost, kinds=kinds, requests=12_000, seed=seed)
     assert cost.spent >= 0.9 * cost.per_minute * walked.now / 60
     assert walked.early == 0
-    assert walked.refused <= 0.015 * walked.requests
+    assert walked.refused <= 0.03 * walked.requests
     assert max(walked.longest_wait_s.values()) < 300
     assert governor.beliefs.cost_per_minute is not None
     assert governor.beliefs.per_minute is None  # it was not taken for a limit of the rate
