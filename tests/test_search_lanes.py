@@ -19,6 +19,7 @@ from asana_mirror import search_lanes
 from asana_mirror.errors import Interrupted
 from asana_mirror.run import Stop
 from asana_mirror.sandbox import Limits, World, create_app, generate, random_edits
+from asana_mirror.sandbox.change_stories import add_attachment, add_comment
 from asana_mirror.words import Scope
 
 PLAIN = Limits(premium=False)
@@ -263,17 +264,25 @@ def test_what_changes_during_a_first_walk_is_there_after_the_next_run(tmp_path: 
     assert equal_at_last(both, max_deletes=1000)
 
 
-def test_what_was_changed_minutes_ago_is_asked_for_where_search_lags_further_behind(tmp_path: Path) -> None:
+def test_what_was_changed_minutes_ago_is_asked_for_where_search_lags_further_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without the other guards: neither stories nor the sample tell of the attachments."""
+    monkeypatch.setattr(search_lanes, "LEAST_OF", 10**9)
     world, ahead_s = generate(330, 300, stories_per_task=1.0), 0.0
     app = create_app(
         world,
         limits=Limits(search_per_minute=None, search_lag_s=600),
         clock=lambda: time.time() + ahead_s,
     )
-    random_edits(world, 150, 330)
+    link = {"resource_subtype": "external", "url": "https://example.com/a", "name": "new"}
+    for gid in sorted(world.reachable_tasks())[::7]:
+        add_attachment(world, world.me, {**link, "parent": gid})
     ahead_s = 300.0
-    both = first(tmp_path, world, app=app)
-    assert differences(world, both.path) == []
+    path = tmp_path / "mirror.db"
+    mirror(world, path, app, scope=Scope(skip=("stories",)))  # of which one would tell of each attachment
+    found = differences(world, path)
+    assert [one for one in found if one.startswith(("attachments", "tasks"))] == []
 
 
 def test_a_task_that_changed_after_its_stories_were_read_has_them_read_again(tmp_path: Path) -> None:
@@ -281,20 +290,22 @@ def test_a_task_that_changed_after_its_stories_were_read_has_them_read_again(tmp
     world = generate(331, 300, stories_per_task=1.0)
     app = create_app(world, limits=UNLIMITED)
     gid = next(gid for gid in sorted(world.reachable_tasks()) if _is_unheard(world, world.record(gid)))
-    read = asyncio.Event()
+    read, said = asyncio.Event(), asyncio.Event()
 
     async def late(scope: Any, receive: Any, send: Any) -> None:
-        if b"is_subtask=true" in scope["query_string"] and not read.is_set():
+        if b"is_subtask=true" in scope["query_string"] and not said.is_set():
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(read.wait(), 5)
             assert read.is_set()
-            world.comment(gid, "Said meanwhile")
+            said.set()
+            add_comment(world, world.me, world.records[gid], {"text": "Said meanwhile"})
         await app(scope, receive, send)
         if scope["path"].endswith(f"/tasks/{gid}/stories"):
             read.set()
 
     path = tmp_path / "mirror.db"
     mirror(world, path, late)
+    assert said.is_set()
     assert differences(world, path) == []
 
 
