@@ -6,6 +6,7 @@ pages     rows, links and stubs of a page
 rounds    runs, checkpoints, and the queue of what is still to be read
 streams   the tokens of event streams
 inbox     what events told and nobody has read yet
+webhooks  the webhooks that were asked for, and what they delivered
 ages      what is due by its age, by an upgrade, or because it was refused or put off
 unheard   tasks of which no stream tells
 excluded  what the configuration keeps out
@@ -48,6 +49,7 @@ from asana_mirror.store.shown import Shown
 from asana_mirror.store.streams import Streams
 from asana_mirror.store.ties import Ties
 from asana_mirror.store.unheard import Unheard
+from asana_mirror.store.webhooks import Deliveries, Webhooks
 
 __all__ = ["Erased", "Mirror", "Run", "Tally", "Written", "check_mirror", "hold"]
 
@@ -64,6 +66,8 @@ class Mirror:
         self.rounds = Rounds(self.db)
         self.streams = Streams(self.db)
         self.inbox = Inbox(self.db, self._memory)
+        self.webhooks = Webhooks(self.db)
+        self.deliveries = Deliveries(self.db)
         self.ages = Ages(self.db)
         self.unheard = Unheard(self.db)
         self.shown = Shown(self.db)
