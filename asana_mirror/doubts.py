@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 from asana_mirror.catalog import LISTINGS, RESOURCES
-from asana_mirror.plan import DOUBT_ORDER, wanted
+from asana_mirror.plan import DOUBT_ORDER, WALKS, wanted
 from asana_mirror.reading import Reading
 from asana_mirror.singly import Record, Singly
 from asana_mirror.store import Mirror, Run
@@ -30,8 +31,9 @@ class Doubts:
         self._reading = reading
         self._singly = singly
         self._stop = stop
-        self._shows_fields = run.mode != "repair" and not scope.workspaces and not scope.in_places
-        self._shows_fields &= wanted(LISTINGS["workspace_custom_fields"], scope)
+        self._knows_fields = not scope.workspaces and not scope.in_places
+        self._knows_fields &= wanted(LISTINGS["workspace_custom_fields"], scope)
+        self._shows_fields = self._knows_fields and run.mode in (*WALKS, "changes")  # all of them
         self._asked: set[Record] = set()
         self._relinked: set[Record] = set()
         self._looked_after: set[str] = set()
@@ -84,6 +86,15 @@ class Doubts:
                     self._mirror.absence.condemn(resource, gid, reason, self._run.round, explained=explained)
                 elif outcome == "refused":  # nothing is concluded
                     self._mirror.absence.found(resource, [gid], self._run.round)
+
+    def doubt_some_fields(self, choose: Callable[[list[str]], list[str]]) -> None:
+        """In a run that reads only some of the places that show custom fields: ask for a few."""
+        if not self._knows_fields:
+            return
+        resource = LISTINGS["workspace_custom_fields"].resource
+        fields = sorted(self._mirror.absence.unseen(resource, self._run.round))
+        with self._mirror.atomic():
+            self._mirror.absence.doubt(resource, choose(fields), self._run.round)
 
     def _doubt_fields(self) -> None:
         """Custom fields that no list and no setting has shown."""

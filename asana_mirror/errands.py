@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
 from asana_mirror.catalog import LISTINGS, listings_of
-from asana_mirror.plan import wanted, way_to_read
+from asana_mirror.plan import EVENT, wanted, way_to_read
 from asana_mirror.reading import Reading
 from asana_mirror.singly import Singly
 from asana_mirror.store import Mirror, Run
@@ -72,9 +72,9 @@ def list_instead(place: Place, group: Group, places: Places, projects: Collectio
         whole=group.placed or name == "task_stories",
     )
     if way == "listing":
-        return Step(LISTINGS[name], parent_gid, why="event")
+        return Step(LISTINGS[name], parent_gid, why=EVENT)
     if way == "modified":
-        return Step(LISTINGS["modified_tasks"], parent_gid, why="event", since=group.since)
+        return Step(LISTINGS["modified_tasks"], parent_gid, why=EVENT, since=group.since)
     return None
 
 
@@ -139,6 +139,12 @@ class Errands:
                     )
                     self._mirror.inbox.fulfil(wish.resource, [wish.gid], anew=True)
         return True
+
+    def try_again(self, records: Iterable[tuple[str, str]]) -> None:
+        """Something new was told of these: what was planned and tried before counts no more."""
+        told = set(records)
+        self._planned -= told
+        self._tried -= told
 
     def are_left(self) -> bool:
         """Whether there is anything that was not tried yet."""

@@ -33,7 +33,7 @@ class Asked:
 
 
 def asked_by(event: Event, project_gid: str) -> Asked:
-    """What one event of a project's stream asks for. Projects themselves are read in every run."""
+    """What one event of a project's stream asks for."""
     told = Wish(
         event.resource,
         event.gid,
@@ -54,7 +54,7 @@ def asked_by(event: Event, project_gid: str) -> Asked:
         return _about_attachment(event, told)
     if event.resource == "projects":
         moved = event.action == "changed" and "section" in (event.field or "section")
-        return Asked([told] if told.deleted else [], [("project_sections", event.gid)] if moved else [])
+        return Asked([told], [("project_sections", event.gid)] if moved else [])
     return Asked()
 
 

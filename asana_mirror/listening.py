@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from functools import partial
 
 from asana_mirror.catalog import LISTINGS
 from asana_mirror.client import Asana, GaveUp
+from asana_mirror.deliveries import mark_of, read_delivery
 from asana_mirror.errors import CarryOnWithout, SyncTokenExpired
-from asana_mirror.folding import Asked, asked_by
-from asana_mirror.plan import GAP, sweep_of, wanted
+from asana_mirror.folding import asked_by
+from asana_mirror.plan import EVENT, GAP, sweep_of, wanted
 from asana_mirror.reading import Reading
 from asana_mirror.store import Mirror, Run
 from asana_mirror.store.streams import key_of
 from asana_mirror.times import utc_before, utc_now
-from asana_mirror.words import EventsPage, Scope, Step, Wish
+from asana_mirror.words import Event, EventsPage, Scope, Step
 
 TOKEN_LIFE_S = 24 * 3600.0  # https://developers.asana.com/docs/events: or sooner
 LOOK_EVERY_S = 60.0  # how often a long walk asks itself whether a token grows old
 MOST_CALLS = 10_000  # of one stream: a stream that leads to itself must not be followed for ever
+AT_A_TIME = 100  # deliveries folded in one transaction
 MOST_EMPTY = 20  # answers in a row that tell nothing and promise more
 
 
@@ -51,9 +53,11 @@ class Listening:
         """Whether this run reads anything of which streams tell."""
         return wanted(LISTINGS["project_tasks"], self._scope)
 
-    async def listen(self, quiet_since: str | None = None) -> None:
-        """Read on in all streams that were not heard since a moment; without one, in all of them."""
+    async def listen(self, quiet_since: str | None = None, among: Collection[str] | None = None) -> None:
+        """Read on in all streams that were not heard since a moment; without one, in all of them, or `among` some."""
         streams = self._mirror.streams.quiet_since(quiet_since, self._projects)
+        if among is not None:
+            streams = [(gid, token) for gid, token in streams if gid in among]
         self._reading.progress.asked["events"] += len(streams)
         async with asyncio.TaskGroup() as ears:
             for project_gid, token in streams:
@@ -92,6 +96,21 @@ class Listening:
                 self._sweep(gid)
         return bool(silent)
 
+    def take_in(self) -> set[tuple[str, str]]:
+        """Fold what webhooks delivered; returns the records that it asks for.
+
+        Only while nothing is under way: what was asked for before the news came must not pass for an answer to it.
+        """
+        asked: set[tuple[str, str]] = set()
+        while waiting := self._mirror.deliveries.waiting(AT_A_TIME):
+            with self._mirror.atomic():
+                for delivery in waiting:
+                    events = read_delivery(delivery.body.encode())
+                    asked |= self._note_events(delivery.project_gid, events)
+                    self._mirror.deliveries.note_told(delivery.project_gid, map(mark_of, events))
+                self._mirror.deliveries.drop(waiting)
+        return asked
+
     async def _hear(self, project_gid: str, token: str | None) -> None:
         try:
             await self._hear_to_the_end(project_gid, token)
@@ -110,11 +129,12 @@ class Listening:
 
     async def _hear_to_the_end(self, project_gid: str, token: str | None) -> None:
         empty = 0
+        told = self._mirror.deliveries.told(project_gid)
         for _ in range(MOST_CALLS):
             if self._stop.is_set():
                 return
             page = (await self._asana.events(project_gid, token)).content
-            await self._reading.write(partial(self._note, project_gid, page))
+            await self._reading.write(partial(self._note, project_gid, page, told))
             if not page.has_more or page.sync == token:
                 return
             token = page.sync
@@ -123,14 +143,23 @@ class Listening:
                 break
         self._silent[project_gid] = GaveUp("Its events do not come to an end.")
 
-    def _note(self, project_gid: str, page: EventsPage) -> None:
-        told = [asked_by(event, project_gid) for event in page.events]
-        self._mirror.inbox.note(_wishes(told), (wish for asked in told for wish in asked.above))
-        steps = [Step(LISTINGS[name], gid, why="event") for asked in told for name, gid in asked.listings]
+    def _note(self, project_gid: str, page: EventsPage, told: Collection[str]) -> None:
+        """Note what a page tells, without what a webhook `told` before, and the next token."""
+        self._note_events(project_gid, [event for event in page.events if mark_of(event) not in told])
+        if told and not page.has_more:
+            self._mirror.deliveries.forget_told(project_gid)
+        self._mirror.streams.keep(project_gid, page.sync, now=utc_now(), told=bool(page.events))
+        self._mirror.ledger.solve_problem(key_of(project_gid))
+
+    def _note_events(self, project_gid: str, events: list[Event]) -> set[tuple[str, str]]:
+        told = [asked_by(event, project_gid) for event in events]
+        wishes = [wish for asked in told for wish in asked.wishes]
+        above = [wish for asked in told for wish in asked.above]
+        self._mirror.inbox.note(wishes, above)
+        steps = [Step(LISTINGS[name], gid, why=EVENT) for asked in told for name, gid in asked.listings]
         self._reading.consequences.told_of_lists.update(step.key for step in steps)
         self._ask_for(steps)
-        self._mirror.streams.keep(project_gid, page.sync, now=utc_now())
-        self._mirror.ledger.solve_problem(key_of(project_gid))
+        return {(wish.resource, wish.gid) for wish in (*wishes, *above)}
 
     def _begin_anew(self, project_gid: str, token: str) -> None:
         self._mirror.streams.keep(project_gid, token, now=utc_now())
@@ -146,7 +175,3 @@ class Listening:
         self._mirror.rounds.leave_for_later(
             (step for step in steps if not wanted(step.listing, self._scope)), self._run
         )
-
-
-def _wishes(told: list[Asked]) -> Iterator[Wish]:
-    return (wish for asked in told for wish in asked.wishes)

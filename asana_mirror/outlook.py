@@ -22,7 +22,7 @@ from asana_mirror.plan import (
     sweep_of,
     wanted,
 )
-from asana_mirror.review import Due, Review, projects_within
+from asana_mirror.review import EVERY, ONE_BY_ONE, Due, Review, projects_within
 from asana_mirror.run import SyncOptions
 from asana_mirror.search_lanes import KINDS
 from asana_mirror.store import Mirror
@@ -75,7 +75,7 @@ class Outlook:
         quiet = self._walks or self._mirror.inbox.is_empty()
         if self._mode != "first" and wanted(LISTINGS["project_tasks"], self._scope):
             self._listen()
-        strays = self._review.strays(0, every=self._walks)
+        strays = self._review.strays(0, most=EVERY if self._walks else ONE_BY_ONE)
         if not self._walks:
             self._errands(strays)
             self._review_of(self._review.due(self._options.max_age_s, self._options.sweep_every_s))

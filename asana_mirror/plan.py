@@ -74,7 +74,7 @@ def _precedence(resource: str, columns: Mapping[str, Any]) -> str | None:
 
 
 # Why a listing is read. After the first two, what stands below its records is looked at as well.
-GAP, SWEEP, AGE = "gap", "sweep", "age"
+GAP, SWEEP, AGE, EVENT = "gap", "sweep", "age", "event"
 THOROUGH = (GAP, SWEEP)
 RENAMED = "something it shows was renamed"
 MOVED = "its task changed"

@@ -29,6 +29,7 @@ class Queue:
         # Whether something else must be done before the next list.
         self.pauses_at: Callable[[], bool] = lambda: False
         self.only: Collection[str] = ()  # of these kinds, where any are named
+        self.urgent = False  # only those for which news calls
         self._mirror = mirror
         self._round = round_number
         self._stop = stop
@@ -45,7 +46,7 @@ class Queue:
 
     async def next(self) -> Checkpoint | None:
         """The next one, when there is one; None when the work is over, or stopped."""
-        while not self._stop.is_set() and not self.pauses_at():
+        while not self._stop.is_set() and (self.urgent or not self.pauses_at()):
             if not self._ahead:
                 self._look_ahead()
             if self._ahead:
@@ -100,7 +101,8 @@ class Queue:
 
     def _look_ahead(self, without: Collection[str] = ()) -> None:
         passed_over = len(self._busy) + len(self._postponed) + (len(self._ahead) if without else 0)
-        due = self._mirror.rounds.due(self._round, passed_over + AHEAD, self.only, without)
+        most = passed_over + AHEAD
+        due = self._mirror.rounds.due(self._round, most, self.only, without, urgent=self.urgent)
         self._ahead.extend(
             checkpoint
             for checkpoint in due

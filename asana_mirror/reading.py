@@ -69,9 +69,12 @@ class Reading:
             self.progress.asked[name] = asked
             self.progress.done[name] = asked - due
 
-    async def drain(self, only: Collection[str] = ()) -> None:
-        """Read until no listing (`only`: of these kinds) is due, something else must be done first, or told to stop."""
-        self.queue.only = only
+    async def drain(self, only: Collection[str] = (), *, urgent: bool = False) -> None:
+        """Read until no listing is due, something else must be done first, or told to stop.
+
+        `only` of these kinds, or only those for which news calls (`urgent`).
+        """
+        self.queue.only, self.queue.urgent = only, urgent
         async with asyncio.TaskGroup() as workers:
             for _ in range(READS_IN_FLIGHT):
                 workers.create_task(self._work())

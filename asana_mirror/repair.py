@@ -16,13 +16,14 @@ from asana_mirror.client import Asana
 from asana_mirror.compare import NOT_LISTED, Difference
 from asana_mirror.ending import Show, Stop, holder, on_record, opened
 from asana_mirror.errors import WrongUsage
-from asana_mirror.run import SyncOptions, Work, conclude
+from asana_mirror.run import SyncOptions, conclude
 from asana_mirror.singly import Record
 from asana_mirror.store.places import Places
 from asana_mirror.store.repairs import Repairs
 from asana_mirror.store.rows import Rows
 from asana_mirror.times import utc_now
 from asana_mirror.words import Scope, Step
+from asana_mirror.work import Work
 
 
 @dataclass
@@ -70,7 +71,7 @@ async def repaired(
     with opened(options.mirror) as mirror:
         with mirror.atomic():
             run = Repairs(mirror.db).begin(now=utc_now(), holder=holder(), version=__version__)
-        again = Again(asana, mirror, run, options, stop)
+        again = Again(asana, mirror, run, options.attention(), stop)
         async with on_record(mirror, run, again.reading, stop, show):
             again.ask(wrong.steps)
             again.doubt(wrong.missed)

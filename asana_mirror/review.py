@@ -11,6 +11,7 @@ from asana_mirror.store import Mirror
 from asana_mirror.times import utc_before
 from asana_mirror.words import Scope, Step
 
+EVERY = 10**9
 ONE_BY_ONE = 100  # requests a run may spend on what no stream tells of and no other list shows
 CLOSE_LOOK_EVERY_S = 300.0  # at what costs a request each, though nothing seems to have changed
 WAITING_AGES = 7  # stories put off after a gap wait at most so many times --max-age
@@ -49,17 +50,22 @@ class Review:
 
     def due(self, max_age_s: float, sweep_every_s: float) -> Due:
         """What is old, what waits, and what an upgrade, an earlier refusal or a narrower run left open."""
-        ages, unheard = self._mirror.ages, self._mirror.unheard
+        ages, rest = self._mirror.ages, self.rest(max_age_s)
         steps = [step for gid in ages.sweeps(sweep_every_s) for step in sweep_of(gid, SWEEP)]
         steps += ages.by_age(max_age_s)
-        steps += ages.waiting(max_age_s * WAITING_AGES)
+        return Due([*filter(self.is_wanted, steps), *rest.lists], rest.tasks)
+
+    def rest(self, max_age_s: float) -> Due:
+        """What waits, and what an upgrade, an earlier refusal or a narrower run left open."""
+        ages = self._mirror.ages
+        steps = ages.waiting(max_age_s * WAITING_AGES)
         steps += ages.left_out()
         steps += ages.outdated()
         steps += ages.refused()
         steps += ages.undecoded()
         if self._projects is None:
-            steps += unheard.older_than(utc_before(max_age_s), AGE)
-        return Due(list(filter(self._is_wanted, steps)), self._mirror.ledger.undecoded_alone("tasks"))
+            steps += self._mirror.unheard.older_than(utc_before(max_age_s), AGE)
+        return Due(list(filter(self.is_wanted, steps)), self._mirror.ledger.undecoded_alone("tasks"))
 
     def is_time_for_a_close_look(self, *, quiet: bool) -> bool:
         """Whether to read what no stream tells of and no list of this run shows, a request for each.
@@ -80,16 +86,23 @@ class Review:
             else:
                 person = (step.parent_gid or "", step.workspace_gid or "")
                 found.tasks += self._mirror.unheard.of_assignee(*person)
-        found.lists += filter(self._is_wanted, self._mirror.unheard.families(left, AGE))
+        found.lists += self.families(left)
         return found
 
-    def strays(self, turn: int, *, every: bool) -> list[str]:
-        """Tasks that stand nowhere are shown by no list; whether they live must be asked of each."""
-        if self._projects is not None:
+    def families(self, most: int) -> list[Step]:
+        """The lists of subtasks that alone show a subtask of which no stream tells, those longest unread first."""
+        if self._projects is not None or most <= 0:
             return []
-        return self._mirror.unheard.strays(10**9 if every else ONE_BY_ONE, turn)
+        return list(filter(self.is_wanted, self._mirror.unheard.families(most, AGE)))
 
-    def _is_wanted(self, step: Step) -> bool:
+    def strays(self, turn: int, *, most: int = ONE_BY_ONE) -> list[str]:
+        """Tasks that stand nowhere are shown by no list; whether they live must be asked of each."""
+        if self._projects is not None or most <= 0:
+            return []
+        return self._mirror.unheard.strays(most, turn)
+
+    def is_wanted(self, step: Step) -> bool:
+        """Whether a run of this scope reads a list."""
         if not wanted(step.listing, self._scope):
             return False
         if self._projects is None:

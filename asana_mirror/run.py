@@ -8,7 +8,7 @@ import gc
 import math
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -18,24 +18,20 @@ import httpx
 from asana_mirror import __version__
 from asana_mirror.client import Asana
 from asana_mirror.contact import check_places, first_contact
-from asana_mirror.doubts import Doubts
 from asana_mirror.ending import Show, Stop, cancelled_after_grace, holder, on_record, opened
-from asana_mirror.errands import Errands
-from asana_mirror.errors import AsanaUnreachable, BudgetSpent, TooManyMissing
-from asana_mirror.exclusion import STAGES, Exclusion
-from asana_mirror.listening import Listening
+from asana_mirror.errors import BudgetSpent, TooManyMissing
+from asana_mirror.exclusion import Exclusion
+from asana_mirror.freshness import Focus
 from asana_mirror.plan import WALKS, too_many
 from asana_mirror.quota import Governor
 from asana_mirror.reading import Reading
-from asana_mirror.review import Due, Review, projects_within
-from asana_mirror.search_lanes import Lanes
-from asana_mirror.singly import Singly
 from asana_mirror.store import Mirror, Run, check_mirror, hold
 from asana_mirror.store.allowances import hash_of, remembered
 from asana_mirror.store.opening import sqlite_translated
-from asana_mirror.times import utc_before, utc_now
+from asana_mirror.times import utc_now
 from asana_mirror.turns import Budget
-from asana_mirror.words import Answer, Checkpoint, Page, Scope, step_named
+from asana_mirror.words import Answer, Page, Scope
+from asana_mirror.work import Attention, Work
 
 __all__ = ["Report", "Show", "Stop", "SyncOptions", "sync"]
 
@@ -58,6 +54,12 @@ class SyncOptions:
     sweep_every_s: float = 7 * 24 * 3600.0
     budget_s: float | None = None
     max_requests: int | None = None
+
+    def attention(
+        self, focus: Focus | None = None, news_waits: Callable[[], bool] = lambda: False
+    ) -> Attention:
+        """To what a run attends."""
+        return Attention(self.scope, self.max_age_s, self.sweep_every_s, focus, news_waits)
 
 
 @dataclass
@@ -104,7 +106,6 @@ async def sync(
 
     Raises a MirrorError for whatever keeps the run from its end; what was read until then is kept.
     """
-    began = time.monotonic()
     path = options.mirror
     stop = stop or Stop()
     check_mirror(path)
@@ -112,21 +113,37 @@ async def sync(
         with hold(path):
             pass  # so that a mirror held by another run is said before anything is asked
     async with asana_for(options, transport, stop) as asana:
-        with _deadline(options.budget_s, stop), _fewer_collections():
-            workspaces = await _look(asana, options, stop)
-            with (
-                hold(path),
-                sqlite_translated(path),
-                opened(path) as mirror,
-                _remembering(asana, mirror, options),
-            ):
-                report = await _round(asana, mirror, options, workspaces, stop, show)
-                if report.resumed and report.outcome == "complete":
-                    # What was read before the interruption may have changed since.
-                    asana.open_new_books()
-                    report = report.went_on(await _round(asana, mirror, options, [], stop, show))
-                report.seconds = round(time.monotonic() - began, 3)
-                return report
+        return await sync_through(asana, options, stop=stop, show=show)
+
+
+async def sync_through(
+    asana: Asana,
+    options: SyncOptions,
+    *,
+    stop: Stop,
+    show: Show | None = None,
+    focus: Focus | None = None,
+    news_waits: Callable[[], bool] = lambda: False,
+) -> Report:
+    """One run through a door that is open already. With a `focus`, where everything was read once, only a part."""
+    began, path = time.monotonic(), options.mirror
+    asana.begin_anew()
+    with _deadline(options.budget_s, stop), _fewer_collections():
+        workspaces = [] if focus else await _look(asana, options, stop)
+        with (
+            hold(path),
+            sqlite_translated(path),
+            opened(path) as mirror,
+            _remembering(asana, mirror, options),
+        ):
+            attention = options.attention(focus, news_waits)
+            report = await _round(asana, mirror, options, attention, workspaces, stop, show)
+            if report.resumed and report.outcome == "complete":
+                # What was read before the interruption may have changed since.
+                asana.open_new_books()
+                report = report.went_on(await _round(asana, mirror, options, attention, [], stop, show))
+            report.seconds = round(time.monotonic() - began, 3)
+            return report
 
 
 def asana_for(
@@ -206,18 +223,25 @@ async def _round(
     asana: Asana,
     mirror: Mirror,
     options: SyncOptions,
+    attention: Attention,
     workspaces: list[Answer[Page]],
     stop: Stop,
     show: Show | None,
 ) -> Report:
+    light = attention.focus.mode if attention.focus else None
     with mirror.atomic():
         run = mirror.rounds.begin(
-            options.scope, full=options.full, now=utc_now(), holder=holder(), version=__version__
+            options.scope,
+            full=options.full,
+            light=light,
+            now=utc_now(),
+            holder=holder(),
+            version=__version__,
         )
         mirror.excluded.configure(options.exclude)
     mirror.unheard.find_anew()
     report = Report(run.id, run.mode, run.resumed)
-    work = Work(asana, mirror, run, options, stop)
+    work = Work(asana, mirror, run, attention, stop)
     try:
         async with on_record(mirror, run, work.reading, stop, show):
             await work.begin(workspaces)
@@ -229,137 +253,6 @@ async def _round(
     finally:
         _fill_in(report, mirror, asana, work.reading)
     return report
-
-
-class Work:
-    """The parts of one round, and the order in which they take turns."""
-
-    def __init__(self, asana: Asana, mirror: Mirror, run: Run, options: SyncOptions, stop: Stop) -> None:
-        scope = options.scope
-        self._mirror = mirror
-        self._run = run
-        self._options = options
-        self._stop = stop
-        projects = self._projects = projects_within(mirror, scope)
-        self.reading = Reading(asana, mirror, run, scope, stop)
-        self._singly = Singly(asana, mirror, run, self.reading, stop)
-        self._listening = Listening(asana, mirror, run, scope, self.reading, stop, projects)
-        self._errands = Errands(mirror, run, scope, self.reading, self._singly, stop, projects)
-        self._doubts = Doubts(mirror, run, scope, self.reading, self._singly, stop)
-        self._review = Review(mirror, scope, self.reading.consequences.persons, projects)
-        self._lanes = Lanes(asana, mirror, run, scope, self.reading, stop)
-        self._has_looked_closely = False
-
-    @property
-    def _walks(self) -> bool:
-        return self._run.mode in WALKS
-
-    async def begin(self, workspaces: list[Answer[Page]]) -> None:
-        """Listen before anything is read, so that whatever is read afterwards is at least as new as the news."""
-        if self._run.mode == "first":
-            self._mirror.search.put_off()
-        else:  # as the mirror stood before anything is written
-            with self._mirror.atomic():
-                self._mirror.unheard.find()
-        if self._run.mode != "first" and not self._run.resumed and self._listening.is_wanted():
-            await self._listening.listen()
-        if not self._walks:
-            self.reading.consequences.persons.whole_lists_before = utc_before(self._options.max_age_s)
-            self._ask(self._review.due(self._options.max_age_s, self._options.sweep_every_s))
-        if self._run.mode != "first":
-            self._ask(Due(tasks=self._review.strays(self._run.id, every=self._walks)))
-        await self._open_the_door(workspaces)
-        if not self._walks:
-            self._errands.plan()
-        await self._lanes.begin()
-        self.reading.queue.pauses_at = self._listening.grows_old
-
-    def _ask(self, due: Due) -> None:
-        with self._mirror.atomic():
-            self.reading.ask_for(due.lists, again=True)
-            self.reading.consequences.wish_for(due.tasks)
-
-    async def _open_the_door(self, workspaces: list[Answer[Page]]) -> None:
-        """What leads to everything else: the workspaces, or the places to which the run is narrowed."""
-        scope = self._options.scope
-        if scope.in_places:
-            places = [("teams", gid) for gid in scope.teams] + [("projects", gid) for gid in scope.projects]
-            await self._singly.read_all(places)
-            with self._mirror.atomic():
-                self.reading.ask_for(step_named("team_projects", gid) for gid in scope.teams)
-            return
-        root = step_named("workspaces")
-        with self._mirror.atomic():
-            self.reading.ask_for([root])
-        rest: Checkpoint | None = Checkpoint(root, self._run.round)
-        for answer in workspaces:
-            if rest is not None:
-                with self._mirror.atomic():
-                    rest = self.reading.write_page(rest, answer)
-
-    async def until_nothing_is_left(self) -> None:
-        """Read what is due, what events asked for, and who is in doubt, until nothing is left of all that."""
-        while True:
-            await self._drain()
-            check_stopped(self._stop, self.reading)
-            if self._listening.grows_old():
-                await self._listening.hear_the_old()
-                continue
-            if await self._lanes.settle():
-                continue
-            if self._listening.fall_back() or await self._widens():
-                continue
-            if not self._walks and self._errands.plan():
-                continue
-            if await self._errands.run() or self._looks_closely():
-                continue
-            await self._doubts.resolve()
-            check_stopped(self._stop, self.reading)
-            if not self._mirror.rounds.due(self._run.round, 1) and not self._errands.are_left():
-                return
-
-    async def _drain(self) -> None:
-        for listings in STAGES if self.reading.sifting else ():
-            await self.reading.drain(listings)
-        async with asyncio.TaskGroup() as readers:
-            readers.create_task(self._lanes.search())
-            readers.create_task(self.reading.drain())
-
-    async def _widens(self) -> bool:
-        """Listen as well to projects that were found to have come to a team since the run began."""
-        if self._projects is None or self._walks:
-            return False
-        found = (projects_within(self._mirror, self._options.scope) or set()) - self._projects
-        self._projects |= found
-        if found and self._listening.is_wanted():
-            await self._listening.listen(self._run.started_at)
-        return bool(found)
-
-    def _looks_closely(self) -> bool:
-        """Once: what was read now stands in the queue as well; a walk has seen it anyway."""
-        if self._walks or self._run.mode == "repair" or self._has_looked_closely:
-            return False
-        tally = self.reading.tally
-        quiet = not self.reading.consequences.streams_told and not tally.inserted and not tally.updated
-        if not self._review.is_time_for_a_close_look(quiet=quiet):
-            return False
-        self._has_looked_closely = True
-        with self._mirror.atomic():
-            self._ask(self._review.close_look())
-            self._mirror.streams.look_closely(now=utc_now())
-        return True
-
-
-def check_stopped(stop: Stop, reading: Reading) -> None:
-    """Raises where the run cannot come to its end."""
-    if stop.is_set():
-        raise asyncio.CancelledError
-    if reading.postponed:
-        listing, why = next(iter(reading.postponed.items()))
-        raise AsanaUnreachable(
-            f"{len(reading.postponed)} listings could not be read, {listing} among them: {why}",
-            hint="Everything else was read and kept. Run the same command again: it asks only for the rest.",
-        )
 
 
 def conclude(mirror: Mirror, run: Run, reading: Reading, options: SyncOptions) -> int:

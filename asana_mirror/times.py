@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from datetime import UTC, datetime, timedelta
 
@@ -18,14 +19,19 @@ def is_time(text: str) -> bool:
     return _TIME.fullmatch(text) is not None
 
 
+def now() -> datetime:
+    """This machine's clock; the only place that looks at it for a time of day."""
+    return datetime.now(UTC)
+
+
 def utc_now() -> str:
     """This machine's clock."""
-    return as_asana_writes(datetime.now(UTC))
+    return as_asana_writes(now())
 
 
 def utc_before(age_s: float) -> str:
     """This machine's clock, some seconds ago."""
-    return as_asana_writes(datetime.now(UTC) - timedelta(seconds=age_s))
+    return as_asana_writes(now() - timedelta(seconds=age_s))
 
 
 def utc_after(seconds: float) -> str:
@@ -36,3 +42,10 @@ def utc_after(seconds: float) -> str:
 def earlier(moment: str, seconds: float) -> str:
     """Some seconds before a moment, both as Asana writes times."""
     return as_asana_writes(datetime.fromisoformat(moment) - timedelta(seconds=seconds))
+
+
+def seconds_since(moment: str | None, then: datetime) -> float:
+    """How long before `then` a moment was; infinitely long where there was none."""
+    if moment is None:
+        return math.inf
+    return (then - datetime.fromisoformat(moment)).total_seconds()

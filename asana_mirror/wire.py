@@ -9,6 +9,7 @@ import json
 import math
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
@@ -36,8 +37,28 @@ HEADERS = {"Accept": "application/json", "Asana-Enable": ENABLED_FEATURES}
 
 CHANGES = ("asana-change", "asana-deprecation-warning")  # headers
 SEARCHES = ("/workspaces/{gid}/tasks/search",)  # endpoints with a limit of their own
+WEBHOOKS = "/webhooks"
 
 Paged = Literal["no", "first", "later"]  # no list, a first page, a page behind an offset
+
+
+@dataclass(frozen=True)
+class Verb:
+    """What a request does with a path; only where that can be done twice is it repeated on suspicion."""
+
+    method: str = "GET"
+    body: bytes = b""
+
+    @property
+    def reads(self) -> bool:
+        return self.method == "GET"
+
+    @property
+    def may_be_repeated(self) -> bool:
+        return self.method != "POST"
+
+
+READING, DELETION = Verb(), Verb("DELETE")
 
 _TOO_LONG = re.compile(r"too large|too long|too many", re.IGNORECASE)
 _OFFSET = re.compile(r"offset|pagination token|expired", re.IGNORECASE)
@@ -75,6 +96,21 @@ def search_request(
     return path, {**params, "opt_fields": fields or opt_fields("tasks")}
 
 
+def modified_request(workspace_gid: str, after: str) -> tuple[str, dict[str, str]]:
+    """Which tasks were modified after a time, those first that were modified first, and in which projects they are.
+
+    https://developers.asana.com/reference/searchtasksforworkspace
+    """
+    params = {
+        "modified_at.after": after,
+        "sort_by": "modified_at",
+        "sort_ascending": "true",
+        "limit": str(PAGE),
+        "opt_fields": "modified_at,projects",
+    }
+    return SEARCHES[0].format(gid=quote(workspace_gid, safe="")), params
+
+
 def task_counts_request(project_gid: str) -> tuple[str, dict[str, str]]:
     """How many tasks a project has. Dear, and with a limit of its own.
 
@@ -99,8 +135,28 @@ def events_request(resource_gid: str, sync: str | None) -> tuple[str, dict[str, 
     return "/events", {"resource": resource_gid, **({"sync": sync} if sync else {})}
 
 
+def webhooks_request(workspace_gid: str, offset: str | None, fields: str) -> tuple[str, dict[str, str]]:
+    """One page of the webhooks that this token has made in a workspace.
+
+    https://developers.asana.com/reference/getwebhooks
+    """
+    params = {"workspace": workspace_gid, "opt_fields": fields, "limit": str(PAGE)}
+    return WEBHOOKS, {**params, **({"offset": offset} if offset else {})}
+
+
+def webhook_path(gid: str) -> str:
+    return f"{WEBHOOKS}/{quote(gid, safe='')}"
+
+
+def creation(fields: Mapping[str, Any]) -> Verb:
+    """Make a record with these fields."""
+    return Verb("POST", orjson.dumps({"data": fields}))
+
+
 def url(base_url: str, path: str, params: Mapping[str, str]) -> str:
     """The whole address. Put together here, once: httpx would parse and quote it three times."""
+    if not params:
+        return f"{base_url}{path}"
     return f"{base_url}{path}?{'&'.join(f'{name}={_quoted(value)}' for name, value in params.items())}"
 
 
@@ -110,9 +166,10 @@ def _quoted(value: str) -> str:
     return quote_plus(value, safe=",.")
 
 
-def endpoint_of(path: str) -> str:
-    """The path with gids left out, for the ledger: `/tasks/{gid}/stories`."""
-    return re.sub(r"/\d+(?=/|$)", "/{gid}", path)
+def endpoint_of(path: str, verb: Verb = READING) -> str:
+    """The path with gids left out, for the ledger: `/tasks/{gid}/stories`, `POST /webhooks`."""
+    endpoint = re.sub(r"/\d+(?=/|$)", "/{gid}", path)
+    return endpoint if verb.reads else f"{verb.method} {endpoint}"
 
 
 def endpoint_of_listing(listing: Listing) -> str:
@@ -172,11 +229,12 @@ def read_events(body: Mapping[str, Any]) -> EventsPage:
     if not sync:
         raise WaitAndRepeat("Asana's answer has no sync token.")
     told = body.get("data")
-    events = [_event(one) for one in told if isinstance(one, dict)] if isinstance(told, list) else []
+    events = [read_event(one) for one in told if isinstance(one, dict)] if isinstance(told, list) else []
     return EventsPage([event for event in events if event], str(sync), body.get("has_more") is True)
 
 
-def _event(told: Mapping[str, Any]) -> Event | None:
+def read_event(told: Mapping[str, Any]) -> Event | None:
+    """One event, as a stream or a webhook tells it; None for what cannot be understood."""
     resource, parent, change = (_object(told.get(name)) for name in ("resource", "parent", "change"))
     gid, kind = resource.get("gid"), resource.get("resource_type") or told.get("type")
     if not gid or not isinstance(kind, str):

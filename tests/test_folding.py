@@ -80,8 +80,8 @@ EVENTS: list[tuple[Event, Any]] = [
         ([], [("project_attachments", "8")], []),
     ),
     (event("attachments", "deleted"), ([("attachments", "5", "deleted")], [], ["attachments"])),
-    (event("projects", "changed", field="name"), ([], [], [])),  # projects are read in each run
-    (event("projects", "changed", field="sections"), ([], [("project_sections", "5")], [])),
+    (event("projects", "changed", field="name"), ([("projects", "5", "to_read")], [], [])),
+    (event("projects", "changed", field="sections"), ([("projects", "5", "to_read")], [("project_sections", "5")], [])),
     (event("projects", "deleted"), ([("projects", "5", "deleted")], [], [])),
     (event("goal", "changed"), ([], [], [])),
 ]

@@ -7,9 +7,10 @@ from collections.abc import Iterable
 from sqlite_utils import Database
 
 from asana_mirror.catalog import LISTINGS, fingerprint
-from asana_mirror.plan import AGE
+from asana_mirror.plan import AGE, pages
+from asana_mirror.rotation import Aged
 from asana_mirror.store.pages import gids_json
-from asana_mirror.times import utc_before
+from asana_mirror.times import now, seconds_since, utc_before, utc_now
 from asana_mirror.words import Step, step_named
 
 REFUSED = "refused before"  # why a list is asked for
@@ -37,6 +38,29 @@ class Ages:
             utc_before(max_age_s),
         )
 
+    def aged(self, names: Iterable[str]) -> list[Aged[Step]]:
+        """All lists of some kinds that were read, with their ages and the requests that they take."""
+        then = now()
+        found = self._db.execute(
+            "SELECT name, parent_gid, workspace_gid, last_walked_at, records FROM sync_checkpoints "
+            f"WHERE name IN (SELECT value FROM json_each(?)) AND {_READ}",
+            [gids_json(names)],
+        ).fetchall()
+        ages: dict[Step, Aged[Step]] = {}
+        for name, parent_gid, workspace_gid, walked_at, records in found:
+            step = step_named(name, parent_gid, workspace_gid, AGE)
+            ages[step] = Aged(step, seconds_since(walked_at, then), pages(records))
+        return [ages[step] for step in self._of_the_living(list(ages))]
+
+    def swept(self) -> list[Aged[str]]:
+        """Projects, with the time since everything in them was looked at."""
+        then = now()
+        found = self._db.execute(
+            "SELECT c.parent_gid, c.swept_at FROM sync_checkpoints AS c JOIN projects AS p ON p.gid = c.parent_gid "
+            f"WHERE c.name = 'project_tasks' AND {_READ} AND p._deleted_at IS NULL"
+        )
+        return [Aged(gid, seconds_since(moment, then)) for gid, moment in found]
+
     def sweeps(self, sweep_every_s: float) -> list[str]:
         """Projects of which everything was looked at so long ago that a lost event may have been missed since."""
         found = self._db.execute(
@@ -53,8 +77,8 @@ class Ages:
             for name, parent_gid, workspace_gid, why in self._db.execute(
                 "SELECT name, parent_gid, workspace_gid, why FROM sync_checkpoints "
                 f"WHERE waiting_since IS NOT NULL AND due = 0 AND julianday(waiting_since) + {TURN} * ? "
-                "<= julianday('now')",
-                [within_s / 86400],
+                "<= julianday(?)",
+                [within_s / 86400, utc_now()],
             )
         ]
 
@@ -128,7 +152,11 @@ class Ages:
 
     def _steps(self, sql: str, why: str, *parameters: object) -> list[Step]:
         """Without those below what left Asana."""
-        steps = [step_named(row[0], row[1], row[2], why) for row in self._db.execute(sql, list(parameters))]
+        found = self._db.execute(sql, list(parameters))
+        return self._of_the_living([step_named(row[0], row[1], row[2], why) for row in found])
+
+    def _of_the_living(self, steps: list[Step]) -> list[Step]:
+        """Those that do not stand below what left Asana."""
         dead: dict[str, set[str]] = {}
         for below in {step.listing.below for step in steps} - {None, "actors"}:
             gids = gids_json(step.parent_gid for step in steps if step.listing.below == below)

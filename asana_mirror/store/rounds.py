@@ -1,8 +1,9 @@
 """Runs, checkpoints, and the queue of what is still to be read.
 
 The checkpoints are the queue: `due` rows of the round. A *round* is one complete walk over everything in its scope
-(modes `first` and `full`), or one pass over what changed (`changes`). A run that was killed leaves its round
-unfinished: the next run with the same scope goes on with a complete walk, and takes over what a pass left due.
+(modes `first` and `full`), or one pass over what changed (`changes`; in a watch also `tick` and `news`, which look at a
+part). A run that was killed leaves its round unfinished: the next run with the same scope goes on with a complete walk,
+and takes over what a pass left due.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import orjson
 from sqlite_utils import Database
 
 from asana_mirror.catalog import LISTINGS, fingerprint
-from asana_mirror.plan import WALKS
+from asana_mirror.plan import EVENT, WALKS
 from asana_mirror.store.pages import Tally, gids_json
 from asana_mirror.words import Checkpoint, Scope, Step, step_named
 
@@ -50,9 +51,23 @@ class Rounds:
     def __init__(self, db: Database) -> None:
         self._db = db
 
-    def begin(self, scope: Scope, *, full: bool = False, now: str, holder: str, version: str) -> Run:
-        """Record a new run: it goes on with an unfinished walk of the same scope, or begins a round."""
+    def begin(
+        self,
+        scope: Scope,
+        *,
+        full: bool = False,
+        light: str | None = None,
+        now: str,
+        holder: str,
+        version: str,
+    ) -> Run:
+        """Record a new run: it goes on with an unfinished walk of the same scope, or begins a round.
+
+        `light`: the mode of a run that looks at a part only, where no walk is to be done.
+        """
         round_number, mode, resumed = self.upcoming(scope, full=full)
+        if light and mode not in WALKS:
+            mode = light
         self._set_back_what_is_to_come(now)
         self._db.execute(
             "UPDATE sync_runs SET outcome = 'killed', ended_at = ? WHERE ended_at IS NULL", [now]
@@ -214,9 +229,18 @@ class Rounds:
             self.ask_for(steps, 0, again=True)
 
     def due(
-        self, round_number: int, limit: int, only: Collection[str] = (), without: Collection[str] = ()
+        self,
+        round_number: int,
+        limit: int,
+        only: Collection[str] = (),
+        without: Collection[str] = (),
+        *,
+        urgent: bool = False,
     ) -> list[Checkpoint]:
-        """What is still to be read, most wanted first; of some kinds of listings `only`, or `without` some."""
+        """What is still to be read, most wanted first; of some kinds of listings `only`, or `without` some.
+
+        `urgent`: only that for which news calls.
+        """
         return [
             Checkpoint(
                 step_named(name, parent_gid, workspace_gid, why or "", since),
@@ -244,8 +268,8 @@ class Rounds:
                 "SELECT name, parent_gid, workspace_gid, offset, records, restarts, walk_began_at, next_cursor, "
                 "split, why, since FROM sync_checkpoints WHERE due = 1 AND round = ?1 AND (?3 = '[]' OR name IN "
                 "(SELECT value FROM json_each(?3))) AND (?4 = '[]' OR name NOT IN (SELECT value FROM json_each(?4))) "
-                "ORDER BY rank, precedence DESC LIMIT ?2",
-                [round_number, limit, gids_json(only), gids_json(without)],
+                "AND (?5 IS NULL OR why = ?5) ORDER BY rank, precedence DESC LIMIT ?2",
+                [round_number, limit, gids_json(only), gids_json(without), EVENT if urgent else None],
             )
         ]
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
+from datetime import datetime
 
 from sqlite_utils import Database
 
 from asana_mirror.store.pages import gids_json
+from asana_mirror.times import seconds_since
 
 STREAM = "events"  # the name of a stream's row in sync_checkpoints
 CLOSE_LOOK = "unheard"  # the row that tells when what no stream tells of was looked at
@@ -15,6 +17,14 @@ TASKS_WITHIN = (
     "WITH RECURSIVE within (gid) AS (SELECT task_gid FROM task_projects WHERE project_gid IN "
     "(SELECT value FROM json_each(?1)) UNION SELECT tasks.gid FROM tasks JOIN within ON parent_gid = within.gid) "
     "SELECT gid FROM within"
+)
+
+_STREAMS = (
+    "FROM projects AS p "
+    "JOIN sync_checkpoints AS tasks ON tasks.parent_gid = p.gid AND tasks.name = 'project_tasks' "
+    "LEFT JOIN sync_checkpoints AS stream ON stream.listing = '/events?resource=' || p.gid "
+    "WHERE p._deleted_at IS NULL AND p._synced_at IS NOT NULL "
+    "AND (stream.cursor IS NOT NULL OR tasks.last_walked_at IS NOT NULL)"
 )
 
 
@@ -36,13 +46,15 @@ class Streams:
         ).fetchone()
         return row[0] if row else None
 
-    def keep(self, project_gid: str, token: str, *, now: str) -> None:
+    def keep(self, project_gid: str, token: str, *, now: str, told: bool = False) -> None:
         """Keep a token. Written with what was told before it, so that neither is without the other."""
         self._db.execute(
-            "INSERT INTO sync_checkpoints (listing, name, parent_gid, rank, round, due, cursor, last_walked_at) "
-            "VALUES (?, ?, ?, 0, 0, 0, ?, ?) ON CONFLICT (listing) DO UPDATE SET "
-            "cursor = excluded.cursor, last_walked_at = excluded.last_walked_at, refused = NULL",
-            [key_of(project_gid), STREAM, project_gid, token, now],
+            "INSERT INTO sync_checkpoints "
+            "(listing, name, parent_gid, rank, round, due, cursor, last_walked_at, told_at) "
+            "VALUES (?, ?, ?, 0, 0, 0, ?, ?, ?) ON CONFLICT (listing) DO UPDATE SET "
+            "cursor = excluded.cursor, last_walked_at = excluded.last_walked_at, refused = NULL, "
+            "told_at = coalesce(excluded.told_at, told_at)",
+            [key_of(project_gid), STREAM, project_gid, token, now, now if told else None],
         )
 
     def refuse(self, project_gid: str, status: int) -> None:
@@ -58,14 +70,60 @@ class Streams:
         """(project, token) of every living project that was mirrored, and not listened to since a moment, if named."""
         within = "" if projects is None else "AND p.gid IN (SELECT value FROM json_each(?2))"
         return self._db.execute(
-            "SELECT p.gid, stream.cursor FROM projects AS p "
-            "JOIN sync_checkpoints AS tasks ON tasks.parent_gid = p.gid AND tasks.name = 'project_tasks' "
-            "LEFT JOIN sync_checkpoints AS stream ON stream.listing = '/events?resource=' || p.gid "
-            "WHERE p._deleted_at IS NULL AND p._synced_at IS NOT NULL "
-            "AND (stream.cursor IS NOT NULL OR tasks.last_walked_at IS NOT NULL) "
+            f"SELECT p.gid, stream.cursor {_STREAMS} "
             f"AND (?1 IS NULL OR stream.last_walked_at IS NULL OR stream.last_walked_at < ?1) {within}",
             [moment] if projects is None else [moment, gids_json(projects)],
         ).fetchall()
+
+    def ages(self, projects: Collection[str] | None = None) -> list[tuple[str, str | None, str | None]]:
+        """(project, when its stream was heard, when it told anything) of every living project that was mirrored.
+
+        A stream that is refused was heard when its project was read in its place.
+        """
+        within = "" if projects is None else "AND p.gid IN (SELECT value FROM json_each(?1))"
+        return self._db.execute(
+            "SELECT p.gid, CASE WHEN stream.refused IS NULL THEN stream.last_walked_at ELSE tasks.last_walked_at END, "
+            f"stream.told_at {_STREAMS} {within}",
+            [] if projects is None else [gids_json(projects)],
+        ).fetchall()
+
+    def last_changes(self, since: str) -> dict[str, str]:
+        """Project → when the last of its tasks was modified, by Asana's clock, of those changed since then."""
+        return dict(
+            self._db.execute(
+                "SELECT project_gid, max(modified_at) FROM tasks JOIN task_projects ON task_gid = gid "
+                "WHERE modified_at >= ? GROUP BY 1",
+                [since],
+            ).fetchall()
+        )
+
+    def clock_offset_s(self) -> float:
+        """By how much our clock is ahead of Asana's, as of the last list of workspaces."""
+        row = self._db.execute(
+            "SELECT cursor, last_walked_at FROM sync_checkpoints WHERE name = 'workspaces' AND cursor IS NOT NULL"
+        ).fetchone()
+        return seconds_since(row[0], datetime.fromisoformat(row[1])) if row and row[1] else 0.0
+
+    def modified_at(self, tasks: Iterable[str]) -> dict[str, str]:
+        """When these tasks were modified, as far as the mirror knows them."""
+        found = self._db.execute(
+            "SELECT gid, modified_at FROM tasks WHERE _deleted_at IS NULL AND gid IN (SELECT value FROM json_each(?))",
+            [gids_json(tasks)],
+        )
+        return dict(found.fetchall())
+
+    def projects_above(self, tasks: Iterable[str]) -> dict[str, set[str]]:
+        """Task → the projects in which tasks above it stand, whose streams so tell of it; only those that have any."""
+        above: dict[str, set[str]] = {}
+        for gid, project_gid in self._db.execute(
+            "WITH RECURSIVE above (gid, upper) AS (SELECT gid, parent_gid FROM tasks WHERE parent_gid IS NOT NULL "
+            "AND gid IN (SELECT value FROM json_each(?)) UNION SELECT above.gid, tasks.parent_gid FROM above "
+            "JOIN tasks ON tasks.gid = upper WHERE tasks.parent_gid IS NOT NULL) "
+            "SELECT above.gid, project_gid FROM above JOIN task_projects ON task_gid = upper",
+            [gids_json(tasks)],
+        ):
+            above.setdefault(gid, set()).add(project_gid)
+        return above
 
     def looked_closely_at(self) -> str:
         """When what no stream tells of was looked at last, record by record; never, if another run found news since."""

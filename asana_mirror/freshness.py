@@ -1,0 +1,86 @@
+"""How fresh a watch keeps everything: pure. What is in use is looked at each tick, the rest in its turn.
+
+So a tick costs a small share of the allowance however large the workspace is.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from asana_mirror.rotation import Aged, by_turn, slice_of, turns
+
+T = TypeVar("T")
+
+COLD_S = 5.5 * 3600.0  # streams of projects that nobody touches; well below half of a token's life
+COOLING = 4.0  # a stream that told something an hour ago is heard each quarter of an hour
+LIST_EVERY_S = 40.0  # of collections and lists of persons and tags, one request in so many seconds
+LISTS_WITHIN_S = 6 * 3600.0  # and none of them older than that
+LOOSE_EVERY_S = 60.0  # the same for what is asked for one by one, because no list shows it
+REST_EVERY_S = 3600.0  # what was refused, put off or left out before
+
+
+@dataclass(frozen=True)
+class News:
+    """A run that follows what webhooks told, and hears some streams besides."""
+
+    streams: frozenset[str] = frozenset()
+    mode: str = "news"
+
+
+@dataclass(frozen=True)
+class Tick:
+    """A run at its time: when that is, and how long after the one before."""
+
+    now_s: float  # since the epoch
+    elapsed_s: float
+    every_s: float  # how often there is one
+    streams: frozenset[str] = frozenset()  # to be heard in any case
+    mode: str = "tick"
+
+    def turns(self, count: float, period_s: float) -> int:
+        """How many of `count` have their turn, when each has one in a period."""
+        return turns(count, period_s, now_s=self.now_s, elapsed_s=self.elapsed_s)
+
+    def turn(self, aged: Iterable[Aged[T]], period_s: float) -> list[T]:
+        """Those whose turn it is."""
+        return by_turn(aged, period_s, now_s=self.now_s, elapsed_s=self.elapsed_s)
+
+    def slice_of(self, things: Sequence[T], period_s: float) -> list[T]:
+        """Those of a fixed order whose turn it is."""
+        return slice_of(things, period_s, now_s=self.now_s, elapsed_s=self.elapsed_s)
+
+
+Focus = Tick | News
+
+
+@dataclass(frozen=True)
+class Stream:
+    """A project's stream: how long ago it was heard, and how long nothing is known to have happened there."""
+
+    project_gid: str
+    heard_s: float
+    quiet_s: float = math.inf
+    has_webhook: bool = False  # one that is in order: news comes by itself
+
+
+def streams_due(streams: Iterable[Stream], tick: Tick, hot: Collection[str] = ()) -> list[str]:
+    """The streams to be heard: those of projects in use, the longer quiet the more seldom; of the others a few."""
+    due: list[str] = []
+    cold: list[Aged[str]] = []
+    for stream in streams:
+        period_s = 0.0 if stream.project_gid in hot else stream.quiet_s / COOLING
+        if stream.has_webhook or period_s >= COLD_S:
+            cold.append(Aged(stream.project_gid, stream.heard_s))
+        elif stream.heard_s + tick.every_s / 2 >= period_s:
+            due.append(stream.project_gid)
+    return due + tick.turn(cold, COLD_S)
+
+
+def lists_due(lists: Collection[Aged[T]], tick: Tick) -> list[T]:
+    """The collections to be read: all of a small workspace, a few of a large one, the oldest first."""
+    requests = sum(one.cost for one in lists)
+    period_s = min(LISTS_WITHIN_S, max(tick.every_s, requests * LIST_EVERY_S))
+    return tick.turn(lists, period_s)

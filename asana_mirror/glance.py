@@ -1,0 +1,84 @@
+"""What one tick of a watch looks at, besides what webhooks told: streams and lists whose turn it is."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from asana_mirror.catalog import LISTINGS
+from asana_mirror.freshness import (
+    COLD_S,
+    COOLING,
+    LOOSE_EVERY_S,
+    REST_EVERY_S,
+    Stream,
+    Tick,
+    lists_due,
+    streams_due,
+)
+from asana_mirror.persons import Persons
+from asana_mirror.plan import SWEEP, sweep_of
+from asana_mirror.review import Due, Review
+from asana_mirror.store import Mirror
+from asana_mirror.times import now, seconds_since, utc_before
+from asana_mirror.words import Step
+
+COLLECTIONS = [name for name, listing in LISTINGS.items() if listing.each_run]
+BY_AGE = [name for name, listing in LISTINGS.items() if listing.by_age]
+WEBHOOK_SILENT_S = 9 * 3600.0  # Asana sends a heartbeat every eight hours
+
+
+class Glance:
+    """Decides for one tick; asks for nothing itself."""
+
+    def __init__(
+        self,
+        mirror: Mirror,
+        tick: Tick,
+        review: Review,
+        persons: Persons,
+        projects: Collection[str] | None = None,
+    ) -> None:
+        self._mirror = mirror
+        self._tick = tick
+        self._review = review
+        self._persons = persons
+        self._projects = projects
+
+    def streams(self, hot: Collection[str]) -> set[str]:
+        """Projects whose streams are heard; `hot` are those in which something is known to have changed."""
+        then, offset_s = now(), self._mirror.streams.clock_offset_s()
+        telling = self._mirror.webhooks.telling(utc_before(WEBHOOK_SILENT_S))
+        changed = self._mirror.streams.last_changes(utc_before(COLD_S * COOLING + offset_s))
+        streams = [
+            Stream(
+                gid,
+                seconds_since(heard_at, then),
+                min(seconds_since(told_at, then), seconds_since(changed.get(gid), then) - offset_s),
+                gid in telling,
+            )
+            for gid, heard_at, told_at in self._mirror.streams.ages(self._projects)
+        ]
+        return {*self._tick.streams, *streams_due(streams, self._tick, hot)}
+
+    def due(self, max_age_s: float, sweep_every_s: float) -> Due:
+        """Lists to be read, and tasks to be read by themselves."""
+        ages, tick = self._mirror.ages, self._tick
+        self._persons.whole_lists_before = utc_before(max_age_s)
+        due = Due()
+        if self._projects is None:
+            due.lists += [self._part_of(step) for step in lists_due(ages.aged(COLLECTIONS), tick)]
+        for gid in tick.turn(ages.swept(), sweep_every_s):
+            due.lists += sweep_of(gid, SWEEP)
+        due.lists += tick.turn(ages.aged(BY_AGE), max_age_s)
+        if tick.turns(1, REST_EVERY_S):
+            rest = self._review.rest(max_age_s)
+            due.lists += rest.lists
+            due.tasks += rest.tasks
+        one_by_one = tick.turns(1, LOOSE_EVERY_S)
+        due.tasks += self._review.strays(int(tick.now_s), most=one_by_one)
+        due.lists += self._review.families(one_by_one)
+        due.lists = list(filter(self._review.is_wanted, due.lists))
+        return due
+
+    def _part_of(self, step: Step) -> Step:
+        return self._persons.tasks_of(step) if step.listing.name == "assigned_tasks" else step

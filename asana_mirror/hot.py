@@ -1,0 +1,106 @@
+"""Which projects are in use: where Asana lets a token search, a request a workspace tells what was modified lately.
+
+Search lags behind and is no proof of anything: it only says whose streams are heard first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from asana_mirror.client import Asana, GaveUp
+from asana_mirror.errors import CarryOnWithout, StartOver
+from asana_mirror.freshness import Tick
+from asana_mirror.plan import PAGE
+from asana_mirror.reading import Reading
+from asana_mirror.store import Mirror
+from asana_mirror.store.searches import SearchState
+from asana_mirror.times import earlier, is_time, utc_before, utc_now
+from asana_mirror.wire import modified_request
+from asana_mirror.words import Scope
+
+KIND = "modified"  # the row of sync_searches
+WATCHED, REFUSED = "watched", "refused"
+OVERLAP_S = 300.0  # by which each search reaches back before the one before
+MOST_PAGES = 5  # of a hundred tasks, in one tick
+TRY_AGAIN_S = 24 * 3600.0  # where it was refused
+
+
+class Hot:
+    """Asks once a tick."""
+
+    def __init__(self, asana: Asana, mirror: Mirror, scope: Scope, reading: Reading, tick: Tick) -> None:
+        self._asana = asana
+        self._mirror = mirror
+        self._scope = scope
+        self._reading = reading
+        self._tick = tick
+
+    async def projects(self) -> set[str]:
+        """Projects in which something changed that the mirror has not; tasks in none are read by themselves."""
+        found: set[str] = set()
+        for gid in () if self._scope.in_places else self._mirror.absence.living_workspaces():
+            if (not self._scope.workspaces or gid in self._scope.workspaces) and self._may_search(gid):
+                found |= self._new_in(await self._modified(gid))
+        return found
+
+    def _may_search(self, workspace_gid: str) -> bool:
+        states = [self._mirror.searches.state(workspace_gid, kind) for kind in (KIND, "attached")]
+        refused = any(state is not None and state.state == REFUSED for state in states)
+        return not refused or self._tick.turns(1, TRY_AGAIN_S) > 0
+
+    async def _modified(self, workspace_gid: str) -> list[Mapping[str, Any]]:
+        """The tasks modified since the last search; a part of them where they are too many for one tick."""
+        found: list[Mapping[str, Any]] = []
+        mark = self._begin_at(workspace_gid)
+        reached = mark
+        try:
+            for _ in range(MOST_PAGES):
+                answer = await self._asana.page(*modified_request(workspace_gid, earlier(mark, 0.001)))
+                records = [one for one in answer.content.records if isinstance(one, dict)]
+                found += records
+                reached = max([reached, *_times(records)])
+                if len(records) < PAGE or reached == mark:
+                    reached = max(reached, earlier(answer.asked_at, OVERLAP_S))
+                    break
+                mark = reached
+        except CarryOnWithout as refusal:
+            self._note(workspace_gid, SearchState(REFUSED, status=refusal.status))
+            return []
+        except (GaveUp, StartOver):
+            return found
+        self._note(workspace_gid, SearchState(WATCHED, after=reached))
+        return found
+
+    def _begin_at(self, workspace_gid: str) -> str:
+        """Never far back: what was missed for long is told by streams."""
+        state = self._mirror.searches.state(workspace_gid, KIND)
+        furthest = utc_before(self._mirror.streams.clock_offset_s() + 2 * self._tick.every_s + OVERLAP_S)
+        return max(furthest, state.after) if state and state.after else furthest
+
+    def _note(self, workspace_gid: str, state: SearchState) -> None:
+        with self._mirror.atomic():
+            self._mirror.searches.note(workspace_gid, KIND, state, now=utc_now())
+
+    def _new_in(self, tasks: Iterable[Mapping[str, Any]]) -> set[str]:
+        told = {str(task["gid"]): task for task in tasks if task.get("gid")}
+        known = self._mirror.streams.modified_at(told)
+        new = {gid: task for gid, task in told.items() if known.get(gid) != task.get("modified_at")}
+        within = {gid: set(_gids(task.get("projects"))) for gid, task in new.items()}
+        above = self._mirror.streams.projects_above(gid for gid, projects in within.items() if not projects)
+        with self._mirror.atomic():
+            self._reading.consequences.wish_for(
+                gid for gid, projects in within.items() if not projects and gid not in above
+            )
+        return set().union(*within.values(), *above.values())
+
+
+def _times(records: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    moments = (one.get("modified_at") for one in records)
+    return (moment for moment in moments if isinstance(moment, str) and is_time(moment))
+
+
+def _gids(projects: Any) -> Iterator[str]:
+    for one in projects if isinstance(projects, list) else ():
+        if isinstance(one, dict) and one.get("gid"):
+            yield str(one["gid"])
