@@ -27,18 +27,22 @@ from asana_mirror.options import (
     mirror_argument,
     narrowing_options,
     port_option,
+    sweep_every_option,
     workspace_option,
     workspaces_named,
 )
 from asana_mirror.run import SyncOptions, sync
 from asana_mirror.store import check_mirror
 from asana_mirror.times import utc_before
+from asana_mirror.watch_commands import serve_command, watch_command
+from asana_mirror.webhook_commands import webhooks
 from asana_mirror.words import Scope
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 DIFFERENT = 7  # the exit code of a verification that found differences
+UNHEALTHY = 8  # of a check: the mirror is older than asked for, or its last runs failed
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -76,13 +80,7 @@ def cli(ctx: click.Context, config_file: Path | None, debug: bool) -> None:
 @click.option("--full", is_flag=True, help="Read everything again, not only what changed.")
 @narrowing_options
 @max_age_option
-@click.option(
-    "--sweep-every",
-    type=Duration(),
-    default="7d",
-    show_default=True,
-    help="How often to look at everything in a project, in case an event was lost.",
-)
+@sweep_every_option
 @click.option(
     "--budget", type=Duration(), metavar="DURATION", help="Stop in good order after so long, as in 10m."
 )
@@ -152,9 +150,17 @@ def _console(width: int) -> Console:
 @mirror_argument
 @click.option("--runs", type=click.IntRange(min=1), default=5, show_default=True, help="How many runs.")
 @max_age_option
+@click.option("--check", is_flag=True, help="Only say whether all is well; --max-age is then the mirror's.")
 @json_option
-def status_command(mirror: Path, runs: int, max_age: float, as_json: bool) -> None:
-    """Last runs, rows per table, age of each cursor, what waits to be read, and what the token may not see."""
+def status_command(mirror: Path, runs: int, max_age: float, check: bool, as_json: bool) -> None:
+    """Last runs, rows per table, age of each cursor, what waits to be read, and what the token may not see.
+
+    With --check one line, which ends with 8 when the last complete run began longer than --max-age ago, an event stream
+    was not read for 12 hours, or the last three runs failed.
+    """
+    if check:
+        _check_health(mirror, max_age, as_json=as_json)
+        return
     from asana_mirror.review import WAITING_AGES
     from asana_mirror.store.state import read_state
 
@@ -165,6 +171,34 @@ def status_command(mirror: Path, runs: int, max_age: float, as_json: bool) -> No
     from asana_mirror.status import print_state
 
     print_state(state, _console(140))
+
+
+def _check_health(mirror: Path, max_age_s: float, *, as_json: bool) -> None:
+    from asana_mirror.health import health_line, read_health
+
+    health = read_health(mirror, max_age_s=max_age_s)
+    click.echo(orjson.dumps(health).decode() if as_json else health_line(health))
+    if not health["healthy"]:
+        sys.exit(UNHEALTHY)
+
+
+@cli.command("backup")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=True))
+@mirror_argument
+@json_option
+def backup_command(file: Path, mirror: Path, as_json: bool) -> None:
+    """Copy MIRROR into FILE as it is at this moment; a sync may write it meanwhile.
+
+    FILE needs nothing beside it and may be synced on. An earlier mirror of that name is replaced once the copy is whole
+    and checked, anything else is not.
+    """
+    from asana_mirror.backup import backup
+
+    report = backup(mirror, file)
+    if as_json:
+        click.echo(orjson.dumps(asdict(report)).decode())
+        return
+    click.echo(f"Copied {mirror} into {file}: {report.bytes / 1e6:,.1f} MB in {report.seconds:,.1f} s.")
 
 
 @cli.command("purge")
@@ -274,18 +308,6 @@ def verify_command(
         )
 
 
-@cli.command("serve")
-@mirror_argument
-@click.option("--host", default="127.0.0.1", show_default=True)
-@port_option
-@click.option("--open", "open_browser", is_flag=True, help="Open the browser.")
-def serve_command(mirror: Path, host: str, port: int, open_browser: bool) -> None:
-    """Open MIRROR in Datasette; a sync may run at the same time."""
-    from asana_mirror.browse import serve
-
-    serve(mirror, host=host, port=port, open_browser=open_browser)
-
-
 @cli.command("demo")
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False), default="asana-mirror-demo")
 @click.option("--tasks", type=click.IntRange(min=10), default=1000, show_default=True)
@@ -343,6 +365,10 @@ def sandbox_command(
         latency_s=latency_ms / 1000,
         faults=faults,
     )
+
+
+for _command in (watch_command, serve_command, webhooks):
+    cli.add_command(_command)
 
 
 def main() -> NoReturn:

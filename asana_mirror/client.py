@@ -7,7 +7,6 @@ import random
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -17,7 +16,8 @@ from httpx_aiohttp import AiohttpTransport
 
 from asana_mirror import __version__, wire
 from asana_mirror.errors import AsanaUnreachable, CarryOnWithout, RateLimited, WaitAndRepeat
-from asana_mirror.quota import READS_IN_FLIGHT, Departure, Governor, backoff_s
+from asana_mirror.quota import READS_IN_FLIGHT, WRITES_IN_FLIGHT, Departure, Governor, backoff_s
+from asana_mirror.times import now
 from asana_mirror.turns import Budget, Turns
 from asana_mirror.words import Answer, ApiChange, EndpointUse, EventsPage, Page
 
@@ -125,6 +125,11 @@ class Asana:
         """No request leaves any more."""
         self._turns.close()
 
+    def begin_anew(self) -> None:
+        """Another run through the same door: it counts from zero, and patience begins with it."""
+        self.open_new_books()
+        self._began, self._last_success = time.monotonic(), None
+
     def open_new_books(self) -> None:
         """Count from zero: what was counted until now is on file."""
         self.uses = {}
@@ -134,11 +139,11 @@ class Asana:
 
     async def page(self, path: str, params: Mapping[str, str]) -> Answer[Page]:
         """Read one page of a listing. Raises also OffsetExpired and ListTooLong."""
-        return await self._get(path, params, wire.read_page)
+        return await self._insist(path, params, wire.read_page)
 
     async def record(self, path: str, params: Mapping[str, str]) -> Answer[Mapping[str, Any]]:
         """Read one record."""
-        return await self._get(path, params, wire.read_record)
+        return await self._insist(path, params, wire.read_record)
 
     async def glance(self, path: str, params: Mapping[str, str]) -> Mapping[str, Any] | None:
         """Ask for one record, once: None where it is refused, or where one would have to wait and repeat."""
@@ -149,10 +154,26 @@ class Asana:
 
     async def events(self, resource_gid: str, sync: str | None) -> Answer[EventsPage]:
         """Read on in an event stream. Raises SyncTokenExpired, which brings a fresh token, where `sync` is none."""
-        return await self._get(*wire.events_request(resource_gid, sync), wire.read_events)
+        return await self._insist(*wire.events_request(resource_gid, sync), wire.read_events)
 
-    async def _get(
-        self, path: str, params: Mapping[str, str], read: Callable[[Mapping[str, Any]], T]
+    async def create(self, path: str, fields: Mapping[str, Any]) -> Answer[Mapping[str, Any]]:
+        """Make a record. Raises WaitAndRepeat, at once, where it may have been made or not: it is not made twice."""
+        return await self._insist(path, {}, wire.read_record, wire.creation(fields))
+
+    async def delete(self, path: str) -> None:
+        """Delete a record; one that is not there is deleted."""
+        try:
+            await self._insist(path, {}, wire.read_record, wire.DELETION)
+        except CarryOnWithout as refusal:
+            if refusal.status != 404:
+                raise
+
+    async def _insist(
+        self,
+        path: str,
+        params: Mapping[str, str],
+        read: Callable[[Mapping[str, Any]], T],
+        verb: wire.Verb = wire.READING,
     ) -> Answer[T]:
         """Ask, trying again as long as that makes sense.
 
@@ -163,8 +184,10 @@ class Asana:
         tries = 0
         while True:
             try:
-                return await self._attempt(path, params, read)
+                return await self._attempt(path, params, read, verb)
             except WaitAndRepeat as trouble:
+                if not (verb.may_be_repeated or isinstance(trouble, RateLimited)):
+                    raise
                 tries += 1
                 wait_s = trouble.retry_after_s or 0.0
                 if trouble.retry_after_s is None or tries > 1:  # told to come back at once, again and again
@@ -191,15 +214,20 @@ class Asana:
         return True
 
     async def _attempt(
-        self, path: str, params: Mapping[str, str], read: Callable[[Mapping[str, Any]], T]
+        self,
+        path: str,
+        params: Mapping[str, str],
+        read: Callable[[Mapping[str, Any]], T],
+        verb: wire.Verb = wire.READING,
     ) -> Answer[T]:
-        endpoint = wire.endpoint_of(path)
+        endpoint = wire.endpoint_of(path, verb)
         use = self.uses.setdefault(endpoint, EndpointUse())
-        searches = endpoint in wire.SEARCHES
-        departure = await self._turns.take(endpoint, hurry="offset" in params, searches=searches)
+        departure = await self._turns.take(
+            endpoint, hurry="offset" in params, searches=endpoint in wire.SEARCHES, reads=verb.reads
+        )
         use.requests += 1
         try:
-            response = await self._ask(wire.url(self._base_url, path, params))
+            response = await self._ask(wire.url(self._base_url, path, params), verb)
         except BaseException as error:
             self.governor.failed(departure)
             self._turns.call()
@@ -215,11 +243,15 @@ class Asana:
         if isinstance(content, Page):
             use.records += len(content.records)
         elapsed_s = self._last_success - departure.at
-        return Answer(content, wire.asked_at(response.headers, elapsed_s, datetime.now(UTC)))
+        return Answer(content, wire.asked_at(response.headers, elapsed_s, now()))
 
-    async def _ask(self, url: str) -> httpx.Response:
-        request = httpx.Request("GET", self._root, headers=self._headers, extensions=EXTENSIONS)
+    async def _ask(self, url: str, verb: wire.Verb) -> httpx.Response:
+        request = httpx.Request(
+            verb.method, self._root, headers=self._headers, content=verb.body or None, extensions=EXTENSIONS
+        )
         request.url = Address(url)  # type: ignore[assignment]
+        if verb.body:
+            request.headers["Content-Type"] = "application/json"
         response = await self._transport.handle_async_request(request)
         try:
             await response.aread()
@@ -283,7 +315,7 @@ def _transport(proxy: str | None, headers: Mapping[str, str]) -> httpx.AsyncBase
 
     def session() -> aiohttp.ClientSession:
         return aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=READS_IN_FLIGHT, keepalive_timeout=60.0),
+            connector=aiohttp.TCPConnector(limit=READS_IN_FLIGHT + WRITES_IN_FLIGHT, keepalive_timeout=60.0),
             cookie_jar=aiohttp.DummyCookieJar(),
             headers=headers,
         )

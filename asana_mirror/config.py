@@ -104,6 +104,22 @@ def check_base_url(text: str) -> str:
     return text.rstrip("/")
 
 
+def check_webhook_url(text: str) -> str:
+    """The address to which webhooks deliver. Raises WrongUsage unless it is http(s) with a host, and nothing behind."""
+    try:
+        parts = urlsplit(text)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        usable = usable and not (parts.query or parts.fragment or parts.username)
+    except ValueError:
+        usable = False
+    if not usable:
+        raise WrongUsage(
+            f"{text!r} is no address for webhooks.",
+            hint="Give what Asana shall ask from outside, for instance https://mirror.example.org/asana",
+        )
+    return text.rstrip("/")
+
+
 def proxy_for(base_url: str) -> str | None:
     """The proxy that the usual variables name for this address, if any."""
     parts = urlsplit(base_url)

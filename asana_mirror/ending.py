@@ -10,6 +10,7 @@ import socket
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 
 from asana_mirror.client import Asana
@@ -24,6 +25,8 @@ LOOK_EVERY_S = 0.02  # whether they have all come home
 SHOW_EVERY_S = 0.25
 
 Show = Callable[[Progress], None]
+
+current_run: ContextVar[int | None] = ContextVar("current_run", default=None)  # for whoever writes a log
 
 
 class Stop(asyncio.Event):
@@ -57,6 +60,7 @@ async def on_record(
     mirror: Mirror, run: Run, reading: Reading, stop: Stop, show: Show | None = None
 ) -> AsyncIterator[None]:
     """Show and watch over a run; however it ends, its figures and its outcome are on file."""
+    current_run.set(run.id)
     try:
         async with cancelled_after_grace(stop, reading.asana), shown(show, reading.progress):
             yield

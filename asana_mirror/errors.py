@@ -3,7 +3,7 @@
 MirrorError
 ├── UserMustAct            the run cannot go on until a person does something
 │   ├── WrongUsage         exit 2   a flag, a config file, a path
-│   │   ├── NotAMirror · MirrorTooNew · CannotWrite · DiskFull
+│   │   ├── NotAMirror · MirrorTooNew · MirrorReplaced · CannotWrite · DiskFull
 │   ├── BadToken           exit 3
 │   ├── MirrorBusy         exit 5
 │   └── TooManyMissing     exit 6   the mass-deletion guard
@@ -48,6 +48,10 @@ class NotAMirror(WrongUsage):
 
 class MirrorTooNew(WrongUsage):
     hint = "Upgrade with: pip install --upgrade asana-mirror"
+
+
+class MirrorReplaced(WrongUsage):
+    hint = "Nothing was lost. Start it again: it goes on with the file that is there now."
 
 
 class CannotWrite(WrongUsage):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator
 from functools import partial
 
 from asana_mirror.catalog import LISTINGS
@@ -107,7 +108,8 @@ class Listening:
                 for delivery in waiting:
                     events = read_delivery(delivery.body.encode())
                     asked |= self._note_events(delivery.project_gid, events)
-                    self._mirror.deliveries.note_told(delivery.project_gid, map(mark_of, events))
+                    self._mirror.deliveries.note_told(delivery.project_gid, _marks(events))
+                    self._mirror.streams.note_told(delivery.project_gid, now=utc_now())
                 self._mirror.deliveries.drop(waiting)
         return asked
 
@@ -145,7 +147,10 @@ class Listening:
 
     def _note(self, project_gid: str, page: EventsPage, told: Collection[str]) -> None:
         """Note what a page tells, without what a webhook `told` before, and the next token."""
-        self._note_events(project_gid, [event for event in page.events if mark_of(event) not in told])
+        marks = Counter(map(mark_of, page.events)) if told else {}
+        # Two that nothing tells apart may be two changes, of which the webhook told one.
+        news = [event for event in page.events if marks.get(mark := mark_of(event)) != 1 or mark not in told]
+        self._note_events(project_gid, news)
         if told and not page.has_more:
             self._mirror.deliveries.forget_told(project_gid)
         self._mirror.streams.keep(project_gid, page.sync, now=utc_now(), told=bool(page.events))
@@ -175,3 +180,8 @@ class Listening:
         self._mirror.rounds.leave_for_later(
             (step for step in steps if not wanted(step.listing, self._scope)), self._run
         )
+
+
+def _marks(events: Iterable[Event]) -> Iterator[str]:
+    """What tells these events from others; without a time nothing does."""
+    return (mark_of(event) for event in events if event.created_at)

@@ -57,6 +57,13 @@ max_age_option = click.option(
     show_default=True,
     help="How old may grow what no event tells of.",
 )
+sweep_every_option = click.option(
+    "--sweep-every",
+    type=Duration(),
+    default="7d",
+    show_default=True,
+    help="How often to look at everything in a project, in case an event was lost.",
+)
 resource_choice = click.Choice([name for name, entry in RESOURCES.items() if entry.path])
 
 

@@ -284,7 +284,7 @@ class Governor:
             endpoint=departure.ask.endpoint,
             searched=departure.ask.searches,
             told_s=told_s,
-            in_flight=departure.in_flight,
+            in_flight=departure.in_flight if departure.ask.reads else 0,  # writes are counted apart
             sent=self._sent.count(now),
             accepted=self._arrived.count(now),
             running_s=now - (now if self._began_at is None else self._began_at),

@@ -28,10 +28,13 @@ from asana_mirror.reading import Reading
 from asana_mirror.store import Mirror, Run, check_mirror, hold
 from asana_mirror.store.allowances import hash_of, remembered
 from asana_mirror.store.opening import sqlite_translated
-from asana_mirror.times import utc_now
+from asana_mirror.times import utc_before, utc_now
 from asana_mirror.turns import Budget
 from asana_mirror.words import Answer, Page, Scope
 from asana_mirror.work import Attention, Work
+
+QUIET_KEPT_S = 2 * 86400.0  # books of small runs that changed nothing
+KEPT_S = 30 * 86400.0
 
 __all__ = ["Report", "Show", "Stop", "SyncOptions", "sync"]
 
@@ -272,6 +275,8 @@ def conclude(mirror: Mirror, run: Run, reading: Reading, options: SyncOptions) -
         if options.scope.is_whole and run.mode in WALKS:
             mirror.ledger.drop_what_is_over(run.round)
             mirror.streams.look_closely(now=run.started_at)
+        if run.mode == "tick":
+            mirror.ledger.thin_out(quiet_before=utc_before(QUIET_KEPT_S), before=utc_before(KEPT_S))
         mirror.rounds.end(run, "complete", now=now, deleted=deleted, drift=news.drift)
     return deleted
 

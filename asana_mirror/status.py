@@ -23,6 +23,7 @@ def print_state(state: Mapping[str, Any], console: Console) -> None:
     """Print runs, rows, cursors and problems."""
     console.print(f"[bold]{state['mirror']}[/bold], {state['bytes'] / 1e6:,.1f} MB")
     print_table(console, "Last runs", _runs(state["runs"]))
+    print_table(console, "How old it may be", _freshness(state["freshness"]))
     print_table(console, "What is believed of the allowance, by token", _allowances(state["allowances"]))
     print_table(console, "Requests of the last run", _requests(state["requests"]))
     print_table(console, "Searches, instead of lists of single tasks", _searches(state["searches"]))
@@ -76,6 +77,21 @@ def _runs(runs: Iterable[Mapping[str, Any]]) -> Iterable[dict[str, Any]]:
         }
 
 
+def _freshness(fresh: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
+    """Nothing where no stream was heard yet."""
+    if fresh["projects_heard"]:
+        webhooks = ", ".join(f"{count} {state}" for state, count in fresh["webhooks"].items())
+        yield {
+            "projects": fresh["projects_heard"],
+            "oldest stream": _age(fresh["oldest_stream"]),
+            "newest stream": _age(fresh["newest_stream"]),
+            "last news": _age(fresh["last_told"]),
+            "oldest collection": _age(fresh["oldest_collection"]),
+            "webhooks": webhooks or "none",
+            "last heard of": _age(fresh["webhook_heard_at"]) if webhooks else "",
+        }
+
+
 def _share(run: Mapping[str, Any]) -> str:
     """Accepted, of those that were allowed meanwhile."""
     if not run["allowed"]:
@@ -116,6 +132,7 @@ SEARCHED = {
     "done": "relied on, beside what was read directly",
     "under way": "under way",
     "void": "not relied on: lists are read instead",
+    "watched": "tells a watch what was modified lately",
 }
 
 

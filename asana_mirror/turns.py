@@ -44,10 +44,12 @@ class Turns:
         self._timer: asyncio.TimerHandle | None = None
         self._closed = False
 
-    async def take(self, endpoint: str, *, hurry: bool, searches: bool = False) -> Departure:
+    async def take(
+        self, endpoint: str, *, hurry: bool, searches: bool = False, reads: bool = True
+    ) -> Departure:
         """Return when it is this request's turn; never, where none is left."""
         now = time.monotonic()
-        ask = Ask(endpoint, searches=searches, since=now)
+        ask = Ask(endpoint, reads, searches, since=now)
         if not self._in_line and self._may_leave(now, ask):
             return self._leave(now, ask)
         turn: asyncio.Future[Departure] = asyncio.get_running_loop().create_future()

@@ -81,7 +81,10 @@ EVENTS: list[tuple[Event, Any]] = [
     ),
     (event("attachments", "deleted"), ([("attachments", "5", "deleted")], [], ["attachments"])),
     (event("projects", "changed", field="name"), ([("projects", "5", "to_read")], [], [])),
-    (event("projects", "changed", field="sections"), ([("projects", "5", "to_read")], [("project_sections", "5")], [])),
+    (
+        event("projects", "changed", field="sections"),
+        ([("projects", "5", "to_read")], [("project_sections", "5")], []),
+    ),
     (event("projects", "deleted"), ([("projects", "5", "deleted")], [], [])),
     (event("goal", "changed"), ([], [], [])),
 ]

@@ -13,6 +13,9 @@ from asana_mirror.browse import cells
 from asana_mirror.browse.describe import STATIC_MOUNT, metadata_for
 from asana_mirror.store import check_mirror
 
+# What is never shown, however it is asked for. Pages as they lie in the file would show it, where SQLite offers them.
+HIDDEN = {("sync_webhooks", "secret"), ("sqlite_dbpage", "data")}
+
 STATIC = Path(__file__).resolve().parent / "static"
 
 # https://docs.datasette.io/en/0.65.1/settings.html
@@ -43,7 +46,17 @@ class MirrorFile(Database):  # type: ignore[misc] # Datasette has no types
 
 
 def connect_read_only(mirror: Path) -> sqlite3.Connection:
-    return sqlite3.connect(f"{mirror.absolute().as_uri()}?mode=ro", uri=True, check_same_thread=False)
+    """A connection that cannot write, and to which hidden columns are NULL."""
+    address = f"{mirror.absolute().as_uri()}?mode=ro"
+    connection = sqlite3.connect(address, uri=True, check_same_thread=False)
+    connection.set_authorizer(_allowed)
+    return connection
+
+
+def _allowed(action: int, table: str | None, column: str | None, *_: str | None) -> int:
+    """Asked once for each column when a statement is prepared: https://www.sqlite.org/c3ref/set_authorizer.html"""
+    is_hidden = action == sqlite3.SQLITE_READ and (table, column) in HIDDEN
+    return sqlite3.SQLITE_IGNORE if is_hidden else sqlite3.SQLITE_OK
 
 
 def database_name(mirror: Path) -> str:

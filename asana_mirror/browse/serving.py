@@ -1,22 +1,22 @@
-"""Listening on a port: one line with the URL when ready, a clean end on SIGINT and SIGTERM."""
+"""Datasette on a port: one line with the URL when ready, a clean end on SIGINT and SIGTERM."""
 
 from __future__ import annotations
 
 import asyncio
-import errno
 import signal
-import socket
 import threading
 import webbrowser
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import click
 import uvicorn
+from datasette.utils import tilde_encode  # type: ignore[import-untyped]
 
 from asana_mirror.browse.open_mirror import close, database_name, datasette_for
-from asana_mirror.errors import WrongUsage
+from asana_mirror.operation import Asgi, Operation, with_operation
+from asana_mirror.ports import AnnouncingServer, address, listen
 
 
 def serve(mirror: Path, *, host: str = "127.0.0.1", port: int = 8001, open_browser: bool = False) -> None:
@@ -34,15 +34,13 @@ async def serve_until_stopped(
     """The same inside a running loop, beside other tasks; cancel it or send a signal to stop it."""
     datasette = datasette_for(mirror)
     listener = listen(host, port)
-    url = f"{address(host, listener)}{datasette.urls.database(database_name(mirror))}"
 
     def announce() -> None:
-        click.echo(f"Browse {mirror} at {url} (Ctrl-C stops)")
-        if open_browser:
-            threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
+        browse_at(mirror, address(host, listener), open_browser=open_browser)
 
+    app = with_operation(Operation(mirror), datasette.app())
     config = uvicorn.Config(
-        datasette.app(), log_level="warning", access_log=False, lifespan="on", timeout_graceful_shutdown=3
+        app, log_level="warning", access_log=False, lifespan="on", timeout_graceful_shutdown=3
     )
     try:
         await AnnouncingServer(config, announce).serve(sockets=[listener])
@@ -51,38 +49,22 @@ async def serve_until_stopped(
         close(datasette)
 
 
-class AnnouncingServer(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, announce: Callable[[], None]) -> None:
-        super().__init__(config)
-        self.announce = announce
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets=sockets)
-        if self.started:
-            self.announce()
+def browse_at(mirror: Path, root: str, *, open_browser: bool = False) -> None:
+    """Say where the mirror is browsed, and open it there where that is wanted."""
+    url = f"{root}/{tilde_encode(database_name(mirror))}"
+    click.echo(f"Browse {mirror} at {url} (Ctrl-C stops)")
+    if open_browser:
+        threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """Take the port before anything else, so that a taken one is told in a sentence."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+@contextmanager
+def datasette_app(mirror: Path) -> Iterator[Asgi]:
+    """Datasette on the mirror as an ASGI application, for whoever has a server of his own."""
+    datasette = datasette_for(mirror)
     try:
-        return socket.create_server((host, port), family=family, backlog=100)
-    except (OSError, OverflowError) as error:
-        if getattr(error, "errno", None) == errno.EADDRINUSE:
-            raise WrongUsage(
-                f"Port {port} of {host} is taken by another program.",
-                hint=f"Choose another port: asana-mirror serve --port {port + 1}",
-            ) from error
-        raise WrongUsage(
-            f"Cannot listen on {host}, port {port}: {getattr(error, 'strerror', None) or error}.",
-            hint="Name an address of this machine and a port from 1024 to 65535, for instance: "
-            "asana-mirror serve --host 127.0.0.1 --port 8001",
-        ) from error
-
-
-def address(host: str, listener: socket.socket) -> str:
-    shown = f"[{host}]" if ":" in host else host
-    return f"http://{shown}:{listener.getsockname()[1]}"
+        yield datasette.app()
+    finally:
+        close(datasette)
 
 
 @contextmanager

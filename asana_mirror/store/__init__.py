@@ -38,7 +38,7 @@ from asana_mirror.store.excluded import Excluded
 from asana_mirror.store.inbox import Inbox
 from asana_mirror.store.ledger import Ledger
 from asana_mirror.store.memory import Memory
-from asana_mirror.store.opening import check_mirror, hold, open_mirror
+from asana_mirror.store.opening import BUSY_TIMEOUT_S, check_mirror, hold, open_mirror
 from asana_mirror.store.pages import Pages, Tally, Written
 from asana_mirror.store.purged import PurgedPeople
 from asana_mirror.store.purging import Erased, Purging
@@ -57,8 +57,10 @@ __all__ = ["Erased", "Mirror", "Run", "Tally", "Written", "check_mirror", "hold"
 class Mirror:
     """An open mirror, or one to look into. Whatever belongs together is written inside one `with mirror.atomic():`."""
 
-    def __init__(self, path: Path, only_look: Database | None = None) -> None:
-        self.db: Database = only_look or open_mirror(path)
+    def __init__(
+        self, path: Path, only_look: Database | None = None, *, busy_timeout_s: float = BUSY_TIMEOUT_S
+    ) -> None:
+        self.db: Database = only_look or open_mirror(path, busy_timeout_s=busy_timeout_s)
         self.path = path
         self._memory = Memory(self.db, holds=only_look is None)
         purged = PurgedPeople(self.db, self._memory)

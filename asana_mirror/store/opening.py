@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -24,7 +24,7 @@ from asana_mirror.schema_files import schema_folder
 
 APPLICATION_ID = 0x4153414D  # "ASAM", so that a mirror is told from any other SQLite file
 _MAGIC = b"SQLite format 3\x00"
-_BUSY_TIMEOUT_S = 30.0
+BUSY_TIMEOUT_S = 30.0
 _STATEMENTS_KEPT = 512  # compiled: more than a run has
 
 
@@ -87,12 +87,15 @@ def steps() -> list[Path]:
     return sorted(schema_folder().glob("[0-9][0-9][0-9][0-9]_*.sql"))
 
 
-def open_mirror(path: Path) -> Database:
-    """Open for writing; make the file (mode 0600) or upgrade it where needed."""
+def open_mirror(path: Path, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> Database:
+    """Open for writing; make the file (mode 0600) or upgrade it where needed.
+
+    What another connection keeps locked is waited for so many seconds, at each statement.
+    """
     with translated(path):
         if not path.exists():
             os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
-        connection = sqlite3.connect(path, timeout=_BUSY_TIMEOUT_S, cached_statements=_STATEMENTS_KEPT)
+        connection = sqlite3.connect(path, timeout=busy_timeout_s, cached_statements=_STATEMENTS_KEPT)
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute("PRAGMA foreign_keys = ON")
@@ -125,7 +128,7 @@ def looked_into(path: Path, *, without_trace: bool = False) -> Iterator[sqlite3.
     check_mirror(path, must_exist=True)
     with translated(path):
         address = _only_to_read(path, without_trace=without_trace)
-        connection = sqlite3.connect(address, uri=True, timeout=_BUSY_TIMEOUT_S)
+        connection = sqlite3.connect(address, uri=True, timeout=BUSY_TIMEOUT_S)
         try:
             (version,) = connection.execute("PRAGMA user_version").fetchone()
             if version < len(steps()):
@@ -180,16 +183,28 @@ def _run_script(db: Database, script: str) -> None:
 
 @contextmanager
 def hold(path: Path) -> Iterator[None]:
-    """Hold the mirror for one run. The operating system lets go when the holder dies, however it dies."""
-    lock = FileLock(f"{path}.lock", mode=0o600)
+    """Hold the mirror for one run."""
+    with _locked(path, f"{path}.lock", lambda: f"Another run holds {path}: {_holder(path)}."):
+        yield
+
+
+@contextmanager
+def hold_to_watch(path: Path) -> Iterator[None]:
+    """Be the only watch over the mirror. Other runs may come between those of a watch."""
+    with _locked(path, f"{path}.watch.lock", lambda: f"Another watch keeps {path} in sync."):
+        yield
+
+
+@contextmanager
+def _locked(path: Path, file: str, held: Callable[[], str]) -> Iterator[None]:
+    """The operating system lets go when the holder dies, however it dies."""
+    lock = FileLock(file, mode=0o600)
     with translated(path):
-        os.close(
-            os.open(lock.lock_file, os.O_CREAT | os.O_RDWR, 0o600)
-        )  # FileLock takes any failure for a holder
+        os.close(os.open(file, os.O_CREAT | os.O_RDWR, 0o600))  # FileLock takes any failure for a holder
         try:
             lock.acquire(timeout=0)
         except Timeout:
-            raise MirrorBusy(f"Another run holds {path}: {_holder(path)}.") from None
+            raise MirrorBusy(held()) from None
     try:
         yield
     finally:

@@ -6,11 +6,13 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
-from asana_mirror.catalog import RESOURCES
+from asana_mirror.catalog import LISTINGS, RESOURCES
 from asana_mirror.store.absence import ALIVE
 from asana_mirror.store.ages import TURN
 from asana_mirror.store.excluded import LEFT_OUT
 from asana_mirror.store.opening import looked_into
+from asana_mirror.store.pages import gids_json
+from asana_mirror.store.streams import STREAM
 
 State = dict[str, Any]
 
@@ -34,6 +36,7 @@ def read_state(path: Path, *, runs: int = 5, within_s: float = 7 * 86400.0) -> S
                 "max(last_walked_at) AS newest_walk, sum(cursor IS NOT NULL) AS with_cursor "
                 "FROM sync_checkpoints GROUP BY name ORDER BY min(rank), name",
             ),
+            "freshness": _freshness(connection),
             "waiting": _waiting(connection, within_s),
             "problems": _rows(
                 connection,
@@ -61,6 +64,32 @@ def read_state(path: Path, *, runs: int = 5, within_s: float = 7 * 86400.0) -> S
                 "WHERE run_id = (SELECT max(id) FROM sync_runs) ORDER BY requests DESC",
             ),
         }
+
+
+def _freshness(connection: sqlite3.Connection) -> State:
+    """How old what is known of projects may be: when the stream that waits longest was heard, and webhooks by state."""
+    (projects, oldest, newest, told) = connection.execute(
+        "SELECT count(*), min(s.last_walked_at), max(s.last_walked_at), max(s.told_at) FROM sync_checkpoints AS s "
+        "JOIN projects AS p ON p.gid = s.parent_gid WHERE s.name = ? AND s.cursor IS NOT NULL "
+        "AND p._deleted_at IS NULL",
+        [STREAM],
+    ).fetchone()
+    (lists,) = connection.execute(
+        "SELECT min(last_walked_at) FROM sync_checkpoints WHERE due = 0 AND refused IS NULL AND name IN "
+        "(SELECT value FROM json_each(?))",
+        [gids_json(name for name, listing in LISTINGS.items() if listing.each_run)],
+    ).fetchone()
+    webhooks = connection.execute("SELECT state, count(*) FROM sync_webhooks GROUP BY state").fetchall()
+    (heard,) = connection.execute("SELECT max(heard_at) FROM sync_webhooks").fetchone()
+    return {
+        "projects_heard": projects,
+        "oldest_stream": oldest,
+        "newest_stream": newest,
+        "last_told": told,
+        "oldest_collection": lists,
+        "webhooks": dict(webhooks),
+        "webhook_heard_at": heard,
+    }
 
 
 def _waiting(connection: sqlite3.Connection, within_s: float) -> State:

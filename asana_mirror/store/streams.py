@@ -97,6 +97,12 @@ class Streams:
             ).fetchall()
         )
 
+    def note_told(self, project_gid: str, *, now: str) -> None:
+        """Something happens there, as a webhook tells."""
+        self._db.execute(
+            "UPDATE sync_checkpoints SET told_at = ? WHERE listing = ?", [now, key_of(project_gid)]
+        )
+
     def clock_offset_s(self) -> float:
         """By how much our clock is ahead of Asana's, as of the last list of workspaces."""
         row = self._db.execute(

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from sqlite_utils import Database
 
+from asana_mirror.store.absence import ALIVE
 from asana_mirror.store.pages import gids_json
 
 ASKED, ACTIVE, REFUSED = "asked", "active", "refused"
@@ -24,7 +25,7 @@ class Webhook:
     state: str  # asked, active, refused
     gid: str | None = None
     secret: str | None = field(default=None, repr=False)
-    status: int | None = None
+    status: int | None = None  # of a refusal; None where it was not Asana that refused it
     message: str | None = None
     noted_at: str = ""
     heard_at: str | None = None
@@ -48,6 +49,10 @@ class Webhooks:
 
     def all(self) -> list[Webhook]:
         return self._select("TRUE ORDER BY noted_at, key")
+
+    def projects(self) -> set[str]:
+        """The projects of which one was asked for, whatever became of it."""
+        return {row[0] for row in self._db.execute("SELECT project_gid FROM sync_webhooks")}
 
     def of_key(self, key: str) -> Webhook | None:
         """The webhook at whose target a request arrived."""
@@ -76,8 +81,8 @@ class Webhooks:
             [ACTIVE, gid, now, key],
         )
 
-    def refuse(self, key: str, status: int, message: str, *, now: str) -> None:
-        """Asana would not make it."""
+    def refuse(self, key: str, status: int | None, message: str, *, now: str) -> None:
+        """Asana would not make it, or it was of no use."""
         self._db.execute(
             "UPDATE sync_webhooks SET state = ?, secret = NULL, status = ?, message = ?, noted_at = ? WHERE key = ?",
             [REFUSED, status, message, now, key],
@@ -93,6 +98,19 @@ class Webhooks:
             "SELECT project_gid FROM sync_webhooks WHERE state = ? AND heard_at >= ?", [ACTIVE, since]
         )
         return {row[0] for row in found}
+
+    def workspaces(self) -> list[str]:
+        """Where there may be some; a mirror of single projects knows their workspaces by reference alone."""
+        found = self._db.execute(
+            f"SELECT gid FROM workspaces WHERE {ALIVE} "
+            f"UNION SELECT workspace_gid FROM projects WHERE workspace_gid IS NOT NULL AND {ALIVE} ORDER BY 1"
+        )
+        return [row[0] for row in found]
+
+    def homes(self) -> dict[str, str]:
+        """The workspace of each project, dead ones included."""
+        sql = "SELECT gid, workspace_gid FROM projects WHERE workspace_gid IS NOT NULL"
+        return dict(self._db.execute(sql).fetchall())
 
     def _select(self, condition: str, *parameters: str) -> list[Webhook]:
         sql = f"SELECT {_COLUMNS} FROM sync_webhooks WHERE {condition}"
