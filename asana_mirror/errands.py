@@ -104,16 +104,21 @@ class Errands:
 
     def plan(self) -> bool:
         """Put in the queue the lists that are cheaper than their records; returns whether there are any."""
-        new = [wish for wish in self._wishes() if (wish.resource, wish.gid) not in self._planned]
+        new = [wish for wish in self.wishes() if (wish.resource, wish.gid) not in self._planned]
         self._planned.update((wish.resource, wish.gid) for wish in new)
-        told = self._reading.consequences
-        told.told.update((wish.resource, wish.gid) for wish in new)
-        told.streams_told |= any(wish.project_gid is not None for wish in new)
+        groups = self.take_note(new)
         with self._mirror.atomic():
-            groups = grouped(new, self._places)
-            told.told_of_stories.update(gid for name, gid in groups if name == "task_stories")
             steps = (self._list_instead(place, group) for place, group in groups.items())
             return self._reading.ask_for(filter(None, list(steps)), again=True) > 0
+
+    def take_note(self, wishes: Collection[Wish]) -> dict[Place, Group]:
+        """Let all who draw consequences know what was told; returns the wishes by their lists."""
+        told = self._reading.consequences
+        told.told.update((wish.resource, wish.gid) for wish in wishes)
+        told.streams_told |= any(wish.project_gid is not None for wish in wishes)
+        groups = grouped(wishes, self._places)
+        told.told_of_stories.update(gid for name, gid in groups if name == "task_stories")
+        return groups
 
     def _list_instead(self, place: Place, group: Group) -> Step | None:
         state = self._mirror.rounds.state_of(Step(LISTINGS[place[0]], place[1]))
@@ -123,7 +128,7 @@ class Errands:
 
     async def run(self) -> bool:
         """Read by themselves what is left; returns whether anything was."""
-        left = [wish for wish in self._wishes() if (wish.resource, wish.gid) not in self._tried]
+        left = [wish for wish in self.wishes() if (wish.resource, wish.gid) not in self._tried]
         if not left:
             return False
         self._tried.update((wish.resource, wish.gid) for wish in left)
@@ -148,7 +153,8 @@ class Errands:
 
     def are_left(self) -> bool:
         """Whether there is anything that was not tried yet."""
-        return any((wish.resource, wish.gid) not in self._tried for wish in self._wishes())
+        return any((wish.resource, wish.gid) not in self._tried for wish in self.wishes())
 
-    def _wishes(self) -> list[Wish]:
+    def wishes(self) -> list[Wish]:
+        """What is to be read in this run."""
         return wishes_to_read(self._mirror, self._scope, self._projects)

@@ -14,11 +14,12 @@ from asana_mirror.rotation import Aged, by_turn, slice_of, turns
 
 T = TypeVar("T")
 
-COLD_S = 5.5 * 3600.0  # streams of projects that nobody touches; well below half of a token's life
+COLD_S = 5.8 * 3600.0  # streams of projects that nobody touches; well below half of a token's life
 COOLING = 4.0  # a stream that told something an hour ago is heard each quarter of an hour
-LIST_EVERY_S = 40.0  # of collections and lists of persons and tags, one request in so many seconds
+ACTIVE_TICKS = 2.0  # the greatest age of what is in use
+LIST_EVERY_S = 60.0  # of collections and lists of persons and tags, one request in so many seconds
 LISTS_WITHIN_S = 6 * 3600.0  # and none of them older than that
-LOOSE_EVERY_S = 60.0  # the same for what is asked for one by one, because no list shows it
+LOOSE_EVERY_S = 120.0  # the same for what is asked for one by one, because no list shows it
 REST_EVERY_S = 3600.0  # what was refused, put off or left out before
 
 
@@ -66,15 +67,23 @@ class Stream:
     has_webhook: bool = False  # one that is in order: news comes by itself
 
 
+def period_s(quiet_s: float, every_s: float) -> float:
+    """How often a stream is heard that has told nothing for so long.
+
+    After a tick in which it told something, in the next one; then in every other; the longer quiet the more seldom.
+    """
+    return max(min(quiet_s, ACTIVE_TICKS * every_s), quiet_s / COOLING)
+
+
 def streams_due(streams: Iterable[Stream], tick: Tick, hot: Collection[str] = ()) -> list[str]:
     """The streams to be heard: those of projects in use, the longer quiet the more seldom; of the others a few."""
     due: list[str] = []
     cold: list[Aged[str]] = []
     for stream in streams:
-        period_s = 0.0 if stream.project_gid in hot else stream.quiet_s / COOLING
-        if stream.has_webhook or period_s >= COLD_S:
+        wanted_s = 0.0 if stream.project_gid in hot else period_s(stream.quiet_s, tick.every_s)
+        if stream.has_webhook or wanted_s >= COLD_S:
             cold.append(Aged(stream.project_gid, stream.heard_s))
-        elif stream.heard_s + tick.every_s / 2 >= period_s:
+        elif stream.heard_s + tick.every_s / 2 >= wanted_s:
             due.append(stream.project_gid)
     return due + tick.turn(cold, COLD_S)
 

@@ -22,8 +22,10 @@ from asana_mirror.store import Mirror
 from asana_mirror.times import now, seconds_since, utc_before
 from asana_mirror.words import Step
 
+TOLD = ("project_sections", "project_attachments")
 COLLECTIONS = [name for name, listing in LISTINGS.items() if listing.each_run]
-BY_AGE = [name for name, listing in LISTINGS.items() if listing.by_age]
+# Streams tell all of sections and attachments but what gets lost, and that a sweep finds; not the order of tasks.
+BY_AGE = [name for name, listing in LISTINGS.items() if listing.by_age and name not in TOLD]
 WEBHOOK_SILENT_S = 9 * 3600.0  # Asana sends a heartbeat every eight hours
 
 

@@ -6,9 +6,12 @@ Search lags behind and is no proof of anything: it only says whose streams are h
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
+from asana_mirror.catalog import RESOURCES, opt_fields
 from asana_mirror.client import Asana, GaveUp
+from asana_mirror.decode import decode
 from asana_mirror.errors import CarryOnWithout, StartOver
 from asana_mirror.freshness import Tick
 from asana_mirror.plan import PAGE
@@ -17,12 +20,13 @@ from asana_mirror.store import Mirror
 from asana_mirror.store.searches import SearchState
 from asana_mirror.times import earlier, is_time, utc_before, utc_now
 from asana_mirror.wire import modified_request
-from asana_mirror.words import Scope
+from asana_mirror.words import Scope, Wish
 
 KIND = "modified"  # the row of sync_searches
 WATCHED, REFUSED = "watched", "refused"
 OVERLAP_S = 300.0  # by which each search reaches back before the one before
 MOST_PAGES = 5  # of a hundred tasks, in one tick
+WORTH_IT = 5  # tasks: fewer are read by themselves
 TRY_AGAIN_S = 24 * 3600.0  # where it was refused
 
 
@@ -35,6 +39,7 @@ class Hot:
         self._scope = scope
         self._reading = reading
         self._tick = tick
+        self._searched: list[str] = []  # workspaces in which searching is allowed
 
     async def projects(self) -> set[str]:
         """Projects in which something changed that the mirror has not; tasks in none are read by themselves."""
@@ -43,6 +48,35 @@ class Hot:
             if (not self._scope.workspaces or gid in self._scope.workspaces) and self._may_search(gid):
                 found |= self._new_in(await self._modified(gid))
         return found
+
+    async def read_told(self, wishes: Iterable[Wish]) -> None:
+        """Read a hundred at a time what streams told of tasks: as far as search has caught up with it."""
+        told = {wish.gid: wish for wish in wishes if _shows_by_modification(wish)}
+        gids = [] if self._scope.in_places or len(told) < WORTH_IT else self._searched
+        for gid in gids:
+            after = earlier(min(wish.first_at or "" for wish in told.values()), 0.001)
+            try:
+                answer = await self._asana.page(*modified_request(gid, after, opt_fields("tasks")))
+                await self._reading.sifting.look_up("tasks", answer.content.records)
+            except (CarryOnWithout, GaveUp, StartOver):
+                continue
+            records = [
+                one for one in answer.content.records if isinstance(one, dict) and self._is_new(one, told)
+            ]
+            if records:
+                await self._reading.write(partial(self._keep, records), len(records))
+
+    def _is_new(self, record: Mapping[str, Any], told: Mapping[str, Wish]) -> bool:
+        """Whether it is at least as new as all that was told of it, and as what is here."""
+        gid, modified_at = str(record.get("gid")), str(record.get("modified_at") or "")
+        if gid not in told or modified_at < (told[gid].last_at or "~"):
+            return False
+        return modified_at >= (self._mirror.streams.modified_at([gid]).get(gid) or "")
+
+    def _keep(self, records: list[Any]) -> None:
+        entry = RESOURCES["tasks"]
+        batch = decode(entry, self._reading.sifted(entry, records))
+        self._reading.write_batch(entry, batch, None, utc_now())
 
     def _may_search(self, workspace_gid: str) -> bool:
         states = [self._mirror.searches.state(workspace_gid, kind) for kind in (KIND, "attached")]
@@ -70,6 +104,7 @@ class Hot:
         except (GaveUp, StartOver):
             return found
         self._note(workspace_gid, SearchState(WATCHED, after=reached))
+        self._searched.append(workspace_gid)
         return found
 
     def _begin_at(self, workspace_gid: str) -> str:
@@ -93,6 +128,11 @@ class Hot:
                 gid for gid, projects in within.items() if not projects and gid not in above
             )
         return set().union(*within.values(), *above.values())
+
+
+def _shows_by_modification(wish: Wish) -> bool:
+    """Whether modified_at tells if a record is new enough."""
+    return wish.resource == "tasks" and wish.moves and not wish.anew and wish.first_at is not None
 
 
 def _times(records: Iterable[Mapping[str, Any]]) -> Iterator[str]:

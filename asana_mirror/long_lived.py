@@ -61,7 +61,7 @@ async def _answer(
     beside: Beside | None,
     announce: Callable[[str], None],
 ) -> None:
-    while beside and not watch.path.exists():  # the first run makes it
+    while beside and not (watch.path.exists() and watch.path.stat().st_size):  # the first run makes it
         if stop.is_set():
             return
         await asyncio.sleep(LOOK_EVERY_S)

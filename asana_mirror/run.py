@@ -8,7 +8,7 @@ import gc
 import math
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -58,11 +58,9 @@ class SyncOptions:
     budget_s: float | None = None
     max_requests: int | None = None
 
-    def attention(
-        self, focus: Focus | None = None, news_waits: Callable[[], bool] = lambda: False
-    ) -> Attention:
+    def attention(self, focus: Focus | None = None) -> Attention:
         """To what a run attends."""
-        return Attention(self.scope, self.max_age_s, self.sweep_every_s, focus, news_waits)
+        return Attention(self.scope, self.max_age_s, self.sweep_every_s, focus)
 
 
 @dataclass
@@ -126,7 +124,6 @@ async def sync_through(
     stop: Stop,
     show: Show | None = None,
     focus: Focus | None = None,
-    news_waits: Callable[[], bool] = lambda: False,
 ) -> Report:
     """One run through a door that is open already. With a `focus`, where everything was read once, only a part."""
     began, path = time.monotonic(), options.mirror
@@ -139,7 +136,7 @@ async def sync_through(
             opened(path) as mirror,
             _remembering(asana, mirror, options),
         ):
-            attention = options.attention(focus, news_waits)
+            attention = options.attention(focus)
             report = await _round(asana, mirror, options, attention, workspaces, stop, show)
             if report.resumed and report.outcome == "complete":
                 # What was read before the interruption may have changed since.

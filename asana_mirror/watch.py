@@ -18,7 +18,7 @@ from pathlib import Path
 import httpx
 
 from asana_mirror.client import Asana
-from asana_mirror.ending import Stop, opened
+from asana_mirror.ending import GRACE_S, Stop, opened
 from asana_mirror.errors import (
     BadToken,
     CannotWrite,
@@ -47,6 +47,7 @@ PULSE_S = 1.0
 OLDEST_S = 15 * 60.0
 JUMP_S = 30.0  # a clock that went so much further than the time that passed was set, or the machine slept
 TEND_EVERY_S = 3600.0  # webhooks at Asana are looked after
+END_WITHIN_S = GRACE_S + 1.0  # once asked to stop, for the page in hand and what is written of it
 PASSING = (DiskFull, CannotWrite, MirrorBusy, TooManyMissing, BadToken)  # what a person may mend meanwhile
 
 
@@ -84,6 +85,7 @@ class Watch:
         self._tick_due = True  # the first run is at once
         self._news = False
         self._streams: set[str] = set()  # to be caught up, because their webhooks are new
+        self._has_begun = False  # whether the first turn is over
         self._ticked_at: float | None = None  # the last tick, or look at everything, that came to its end
         self._has_new = False  # whether the last tick brought rows that were not there
         self._can_make = True  # whether Asana made the webhooks that it was last asked for
@@ -93,6 +95,7 @@ class Watch:
         self._asana: Asana | None = None
         self._new_options: WatchOptions | None = None
         self._identity: tuple[int, int] | None = None
+        self._log_identity: tuple[int, int] | None = None
 
     @property
     def path(self) -> Path:
@@ -100,8 +103,8 @@ class Watch:
 
     @property
     def oldest_s(self) -> float:
-        """The age at which something is wrong: three ticks were missed."""
-        return max(OLDEST_S, 3 * self._timetable.every_s())
+        """The age at which something is wrong: three ticks were missed, the longest pause between two included."""
+        return max(OLDEST_S, 2 * self._timetable.every_s() + self._timetable.longest_s())
 
     # -- what others tell -----------------------------------------------------------------------------
 
@@ -136,19 +139,22 @@ class Watch:
         work = asyncio.create_task(self._work())
         try:
             await asyncio.wait({pulse, work}, return_when=asyncio.FIRST_COMPLETED)
+            if self._stop.is_set():  # each comes to its end by itself, with what it has in hand
+                await asyncio.wait({work, self._tending or work}, timeout=END_WITHIN_S)
             for task in (pulse, work):
                 if task.done():
                     task.result()
         finally:
             self._timetable.stop()
             await _ended(pulse, work, self._tending)
+            self._take_log_away()
             await self._doors.aclose()
 
     async def _work(self) -> None:
         while not self._stop.is_set():
             await self._turn()
             self._wake.clear()
-            if not (self._tick_due or self._news or self._streams or self._stop.is_set()):
+            if not (self._tick_due or self._news or self._stop.is_set()):
                 await self._until_woken()
 
     async def _until_woken(self) -> None:
@@ -171,18 +177,15 @@ class Watch:
         try:
             with self._failures_told():
                 report = await sync_through(
-                    await self._door(),
-                    self._options.sync,
-                    stop=self._stop,
-                    focus=focus,
-                    news_waits=lambda: self._news,
+                    await self._door(), self._options.sync, stop=self._stop, focus=focus
                 )
                 self._note(report)
                 streams = set()
                 if is_tick and report.outcome == "complete":
                     self._ticked_at, self._has_new = began, report.rows_inserted > 0
         finally:
-            self._streams |= streams
+            self._streams |= streams  # where it failed, they have their turn with the next tick
+        self._has_begun = True
         self._check_file()
         self._tend(has_new=is_tick and self._has_new)
 
@@ -196,9 +199,9 @@ class Watch:
         if not self._tick_due:
             return News(streams)
         every_s = self._timetable.every_s()
-        if elapsed_s < 0:  # the clock was set back
-            elapsed_s = every_s
-        return None if elapsed_s >= COLD_S else Tick(now_s, elapsed_s, every_s, streams)
+        if not 0 <= elapsed_s < COLD_S:  # below zero: the clock was set back, and all ages are wrong
+            return None
+        return Tick(now_s, elapsed_s, every_s, streams)
 
     def _note(self, report: Report) -> None:
         for name in (
@@ -230,8 +233,7 @@ class Watch:
         except MirrorError as error:
             if isinstance(error, Interrupted) and self._stop.is_set():
                 return
-            has_begun = self._ticked_at is not None
-            if isinstance(error, BadToken | MirrorBusy) and not has_begun:
+            if isinstance(error, BadToken | MirrorBusy) and not self._has_begun:
                 raise
             if isinstance(error, WrongUsage) and not isinstance(error, PASSING):
                 raise
@@ -263,6 +265,7 @@ class Watch:
         await self._doors.aclose()
         self._doors, self._asana = AsyncExitStack(), None
         self._options = options
+        self._tended_at = float("-inf")  # other projects may want a webhook now
         self._timetable.change(options.times)
 
     # -- webhooks -------------------------------------------------------------------------------------
@@ -277,22 +280,31 @@ class Watch:
             self._tending = asyncio.create_task(self._tend_to(url))
 
     def _webhooks_lack(self) -> bool:
-        with opened(self.path) as mirror:
-            return self._can_make and bool({*self._projects(mirror)} - mirror.webhooks.projects())
+        if not self._can_make:
+            return False
+        try:
+            with opened(self.path) as mirror:
+                return bool({*self._projects(mirror)} - mirror.webhooks.projects())
+        except Exception:  # a full disk, a locked file: the look itself tells of it
+            return True
 
     async def _tend_to(self, url: str) -> None:
         try:
             with opened(self.path) as mirror:
                 hooks = Hooks(await self._door(), mirror, url)
                 done = await hooks.tend(self._projects(mirror), stop=self._stop)
-        except Exception as error:  # whatever it was: some may have been made, of whose projects nobody knows
+        except BaseException as error:
+            # Some may have been made, of whose projects nobody knows: so the next tick looks at everything.
+            self._ticked_at = None
+            if not isinstance(error, Exception):
+                raise
             LOG.error("The webhooks could not be looked after: %s: %s", type(error).__name__, error)
-            self._ticked_at = None  # so the next tick looks at everything
             return
         self._can_make = done.trouble is None
         _tell_of(done)
-        self._streams.update(done.made, done.lost)
-        self._wake.set()
+        if done.made or done.lost:
+            self._streams.update(done.made, done.lost)
+            self.tell()
 
     def _projects(self, mirror: Mirror) -> list[str]:
         """The projects that shall be told of, those first that were changed last."""
@@ -315,6 +327,8 @@ class Watch:
                     "The clock is %.0f s from where it was: the machine slept, or it was set.", jump_s
                 )
                 self._timetable.reckon_anew()
+                if jump_s < 0:  # what was noted by the clock until now lies in the future
+                    self._ticked_at = None
                 await self._tick()
 
     async def _is_stopped_within(self, seconds: float) -> bool:
@@ -330,6 +344,18 @@ class Watch:
         elif found != self._identity:
             self.when_replaced()
             raise MirrorReplaced(f"{self.path} was replaced or removed while it was watched.")
+        self._log_identity = identity(self._log) or self._log_identity
+
+    @property
+    def _log(self) -> Path:
+        return Path(f"{self.path}-wal")
+
+    def _take_log_away(self) -> None:
+        """SQLite leaves the WAL of a file that was moved where it lies: it would be taken for that of the new one."""
+        log = identity(self._log)
+        if log and log == self._log_identity and identity(self.path) != self._identity:
+            with suppress(OSError):
+                self._log.unlink()
 
 
 def identity(path: Path) -> tuple[int, int] | None:

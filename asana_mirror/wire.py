@@ -96,7 +96,9 @@ def search_request(
     return path, {**params, "opt_fields": fields or opt_fields("tasks")}
 
 
-def modified_request(workspace_gid: str, after: str) -> tuple[str, dict[str, str]]:
+def modified_request(
+    workspace_gid: str, after: str, fields: str = "modified_at,projects"
+) -> tuple[str, dict[str, str]]:
     """Which tasks were modified after a time, those first that were modified first, and in which projects they are.
 
     https://developers.asana.com/reference/searchtasksforworkspace
@@ -106,7 +108,7 @@ def modified_request(workspace_gid: str, after: str) -> tuple[str, dict[str, str
         "sort_by": "modified_at",
         "sort_ascending": "true",
         "limit": str(PAGE),
-        "opt_fields": "modified_at,projects",
+        "opt_fields": fields,
     }
     return SEARCHES[0].format(gid=quote(workspace_gid, safe="")), params
 

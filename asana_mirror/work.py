@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -37,7 +36,6 @@ class Attention:
     max_age_s: float
     sweep_every_s: float
     focus: Focus | None = None
-    news_waits: Callable[[], bool] = lambda: False  # whether webhooks have delivered something
 
 
 class Work:
@@ -98,7 +96,7 @@ class Work:
     async def _look_at(self, focus: Focus) -> None:
         """A part only: what webhooks told is in the inbox by now; in a tick, also whatever has its turn."""
         self.reading.consequences.each_run_too = False
-        streams, due = set(focus.streams), Due()
+        streams, due, hot = set(focus.streams), Due(), None
         if isinstance(focus, Tick):
             persons = self.reading.consequences.persons
             glance = Glance(self._mirror, focus, self._review, persons, self._projects)
@@ -108,6 +106,10 @@ class Work:
             self._doubts.doubt_some_fields(partial(focus.slice_of, period_s=self._attention.max_age_s))
         if streams and self._listening.is_wanted():
             await self._listening.listen(among=streams)
+        if hot is not None:
+            wishes = self._errands.wishes()
+            self._errands.take_note(wishes)
+            await hot.read_told(wishes)
         self._ask(due)
         if self._scope.in_places and isinstance(focus, Tick):
             await self._open_the_door([])
@@ -121,7 +123,7 @@ class Work:
         if isinstance(self._focus, News) or self._run.mode == "first":
             return False  # such a run is short; the next one follows
         now = asyncio.get_running_loop().time()
-        return now - self._news_at >= NEWS_EVERY_S and self._attention.news_waits()
+        return now - self._news_at >= NEWS_EVERY_S and self._mirror.deliveries.are_waiting()
 
     def _ask(self, due: Due) -> None:
         with self._mirror.atomic():

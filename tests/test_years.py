@@ -27,11 +27,13 @@ from hypothesis.stateful import (
 )
 from hypothesis.strategies import booleans, integers, sampled_from
 from lag import equal_but_for_lag, tasks_without_a_stream
+from telling import deliver, look, watch_projects
 from truth import differences, unsound
 from worlds import Mirrored, Struck, mirror, rows
 
 import asana_mirror.client
 from asana_mirror.errors import AsanaUnreachable, Interrupted
+from asana_mirror.freshness import News, Tick
 from asana_mirror.run import Stop
 from asana_mirror.sandbox import Faults, create_app, generate, random_edits
 from asana_mirror.sandbox.asks import Refused
@@ -146,6 +148,19 @@ class Years(RuleBasedStateMachine):
         with contextlib.suppress(AsanaUnreachable):
             self.both.sync(max_deletes=1000, full=full)
         self.both.app.faults = Faults()
+        assert unsound(self.both.path, search=False) == []
+
+    @rule(after_s=sampled_from([300.0, 3600.0, 20_000.0]), turn=integers(0, 10**6))
+    def tick(self, after_s: float, turn: int) -> None:
+        """A watch looks at what is in use, and at whatever has its turn."""
+        watch_projects(self.both)
+        look(self.both, Tick(1e9 + turn * 1000.0, after_s, 300.0), max_deletes=1000)
+        assert unsound(self.both.path, search=False) == []
+
+    @rule(lost=sampled_from([0.0, 0.3]), doubled=sampled_from([0.0, 0.5]), seed=integers(0, 999))
+    def webhooks_tell(self, lost: float, doubled: float, seed: int) -> None:
+        deliver(self.both, lost=lost, doubled=doubled, seed=seed)
+        look(self.both, News(), max_deletes=1000)
         assert unsound(self.both.path, search=False) == []
 
     @rule(requests=integers(1, 150), full=booleans())
