@@ -19,6 +19,7 @@ COOLING = 4.0  # a stream that told something an hour ago is heard each quarter 
 ACTIVE_TICKS = 2.0  # the greatest age of what is in use
 LIST_EVERY_S = 60.0  # of collections and lists of persons and tags, one request in so many seconds
 LISTS_WITHIN_S = 6 * 3600.0  # and none of them older than that
+ROOTS_WITHIN_S = 3600.0  # those that show what is new: projects, people, tags
 LOOSE_EVERY_S = 120.0  # the same for what is asked for one by one, because no list shows it
 REST_EVERY_S = 3600.0  # what was refused, put off or left out before
 
@@ -88,8 +89,7 @@ def streams_due(streams: Iterable[Stream], tick: Tick, hot: Collection[str] = ()
     return due + tick.turn(cold, COLD_S)
 
 
-def lists_due(lists: Collection[Aged[T]], tick: Tick) -> list[T]:
+def lists_due(lists: Collection[Aged[T]], tick: Tick, within_s: float = LISTS_WITHIN_S) -> list[T]:
     """The collections to be read: all of a small workspace, a few of a large one, the oldest first."""
     requests = sum(one.cost for one in lists)
-    period_s = min(LISTS_WITHIN_S, max(tick.every_s, requests * LIST_EVERY_S))
-    return tick.turn(lists, period_s)
+    return tick.turn(lists, min(within_s, max(tick.every_s, requests * LIST_EVERY_S)))

@@ -10,6 +10,7 @@ from asana_mirror.freshness import (
     COOLING,
     LOOSE_EVERY_S,
     REST_EVERY_S,
+    ROOTS_WITHIN_S,
     Stream,
     Tick,
     lists_due,
@@ -24,6 +25,8 @@ from asana_mirror.words import Step
 
 TOLD = ("project_sections", "project_attachments")
 COLLECTIONS = [name for name, listing in LISTINGS.items() if listing.each_run]
+ROOTS = [name for name in COLLECTIONS if LISTINGS[name].below in (None, "workspaces")]
+LEAVES = [name for name in COLLECTIONS if name not in ROOTS]
 # Streams tell all of sections and attachments but what gets lost, and that a sweep finds; not the order of tasks.
 BY_AGE = [name for name, listing in LISTINGS.items() if listing.by_age and name not in TOLD]
 WEBHOOK_SILENT_S = 9 * 3600.0  # Asana sends a heartbeat every eight hours
@@ -68,7 +71,8 @@ class Glance:
         self._persons.whole_lists_before = utc_before(max_age_s)
         due = Due()
         if self._projects is None:
-            due.lists += [self._part_of(step) for step in lists_due(ages.aged(COLLECTIONS), tick)]
+            due.lists += lists_due(ages.aged(ROOTS), tick, ROOTS_WITHIN_S)
+            due.lists += [self._part_of(step) for step in lists_due(ages.aged(LEAVES), tick)]
         for gid in tick.turn(ages.swept(), sweep_every_s):
             due.lists += sweep_of(gid, SWEEP)
         due.lists += tick.turn(ages.aged(BY_AGE), max_age_s)
@@ -77,7 +81,7 @@ class Glance:
             due.lists += rest.lists
             due.tasks += rest.tasks
         one_by_one = tick.turns(1, LOOSE_EVERY_S)
-        due.tasks += self._review.strays(int(tick.now_s), most=one_by_one)
+        due.tasks += self._review.strays(int(tick.now_s / tick.every_s), most=one_by_one)
         due.lists += self._review.families(one_by_one)
         due.lists = list(filter(self._review.is_wanted, due.lists))
         return due

@@ -42,7 +42,7 @@ class Hot:
         self._searched: list[str] = []  # workspaces in which searching is allowed
 
     async def projects(self) -> set[str]:
-        """Projects in which something changed that the mirror has not; tasks in none are read by themselves."""
+        """Projects in which something changed that the mirror has not; what is new, or in none, is read by itself."""
         found: set[str] = set()
         for gid in () if self._scope.in_places else self._mirror.absence.living_workspaces():
             if (not self._scope.workspaces or gid in self._scope.workspaces) and self._may_search(gid):
@@ -127,7 +127,14 @@ class Hot:
             self._reading.consequences.wish_for(
                 gid for gid, projects in within.items() if not projects and gid not in above
             )
+            self._mirror.inbox.note(
+                Wish("projects", gid) for gid in self._unknown(set().union(*within.values()))
+            )
         return set().union(*within.values(), *above.values())
+
+    def _unknown(self, projects: set[str]) -> list[str]:
+        """Projects that the mirror has never read: they are new, or were not to be seen before."""
+        return self._mirror.excluded.outside("projects", projects - self._mirror.streams.read_of(projects))
 
 
 def _shows_by_modification(wish: Wish) -> bool:

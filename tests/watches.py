@@ -134,6 +134,7 @@ class Before:
         self.holds: str | None = None
         self.held = asyncio.Event()
         self.let_go = asyncio.Event()
+        self.is_let_go = False
         self.requests = 0
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -144,7 +145,8 @@ class Before:
             return
         if self.holds and scope["path"].endswith(self.holds):
             self.held.set()
-            await self.let_go.wait()
+            while not (self.is_let_go or self.let_go.is_set()):  # it may be served in another loop
+                await asyncio.sleep(0.01)
         await self.app(scope, receive, send)
 
 

@@ -118,6 +118,14 @@ class Streams:
         )
         return dict(found.fetchall())
 
+    def read_of(self, projects: Iterable[str]) -> set[str]:
+        """Which of these projects were ever read."""
+        found = self._db.execute(
+            "SELECT gid FROM projects WHERE _synced_at IS NOT NULL AND gid IN (SELECT value FROM json_each(?))",
+            [gids_json(projects)],
+        )
+        return {row[0] for row in found}
+
     def projects_above(self, tasks: Iterable[str]) -> dict[str, set[str]]:
         """Task → the projects in which tasks above it stand, whose streams so tell of it; only those that have any."""
         above: dict[str, set[str]] = {}

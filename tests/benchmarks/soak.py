@@ -409,13 +409,19 @@ def figures(told: dict[str, Any]) -> list[Figure]:
     ]
     unsound = sum(len(one["unsound"]) for one in compared.values())
     found.append(Figure("what SQLite finds wrong with the file", unsound, at_most=0))
-    for name, unit in (("resident_mb", "MB"), ("traced_mb", "MB"), ("open_files", "")):
+    for name, unit in (("resident_mb", "MB"), ("traced_mb", "MB")):
         held = [point[name] for point in points]
         if min(held) > 0:
             note = _each_of(points, name, unit)
-            found.append(Figure(f"{name}, largest by smallest", max(held) / min(held), at_most=FLAT, note=note))
+            found.append(
+                Figure(f"{name}, largest by smallest", max(held) / min(held), at_most=FLAT, note=note)
+            )
     last = points[-1]
+    more_files = last["open_files"] - points[0]["open_files"]
     found += [
+        Figure(
+            "more files open than at first", more_files, at_most=10, note=_each_of(points, "open_files", "")
+        ),
         Figure("books of quiet runs older than three days", last["quiet_runs_over"], at_most=0),
         Figure("runs on file", last["runs_on_file"], note=f"of {last['runs']:,}"),
         Figure("ticks", told["runs"].get("tick", 0), note=f"of {told['ticks_due']:,} that were due"),
