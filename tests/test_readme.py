@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
+import shutil
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
+from asana_mirror.cli import cli
 from asana_mirror.run import SyncOptions, sync
 from asana_mirror.sandbox import create_app, generate, running
 
@@ -48,3 +54,37 @@ def test_the_map_shows_every_room_and_no_other() -> None:
     rooms = {f"{path.parent.name}/" for path in package.glob("*/__init__.py")}
     rooms |= {path.name for path in package.glob("[a-z]*.py")}
     assert shown == rooms - {"times.py", "schema_files.py"}
+
+
+def block(kind: str) -> str:
+    """The one block of a kind in the README."""
+    (found,) = re.findall(rf"```{kind}\n(.*?)```", README, re.DOTALL)
+    return str(found)
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="there is no systemd on this machine")
+def test_its_systemd_unit_is_one(tmp_path: Path) -> None:
+    unit = tmp_path / "asana-mirror.service"
+    unit.write_text(block("ini").replace("/opt/asana-mirror/bin/asana-mirror", sys.executable))
+    done = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", str(unit)], capture_output=True, text=True, check=False
+    )
+    ours = [line for line in done.stderr.splitlines() if "asana-mirror" in line]
+    assert ours == []
+
+
+def test_its_units_call_commands_that_exist() -> None:
+    """Those of the unit, the image and its health check."""
+    (start,) = re.findall(r"^ExecStart=\S+/asana-mirror (.*)$", block("ini"), re.MULTILINE)
+    (default,) = re.findall(r"^CMD (\[.*\])$", block("dockerfile"), re.MULTILINE)
+    (check,) = re.findall(r"^    CMD (\[.*\])$", block("dockerfile"), re.MULTILINE)
+    for arguments in (start.split(), json.loads(default), json.loads(check)[1:]):
+        with cli.make_context("asana-mirror", list(arguments), resilient_parsing=True) as context:
+            name, command, rest = cli.resolve_command(context, list(arguments))
+            assert command is not None
+            command.make_context(name, rest, parent=context, resilient_parsing=False)
+
+
+def test_its_litestream_file_is_yaml_and_names_the_same_mirror() -> None:
+    (database,) = yaml.safe_load(block("yaml"))["dbs"]
+    assert database["path"] in block("ini")

@@ -6,6 +6,7 @@ import asyncio
 import functools
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -102,10 +103,13 @@ class Office(Mirrored):
 
     def runs(self, *modes: str) -> list[Any]:
         """The runs on file, the first one first."""
-        if not self.path.exists() or not self.path.stat().st_size:
+        if not self.path.exists():
             return []
         chosen = f"WHERE mode IN ({', '.join('?' * len(modes))})" if modes else ""
-        return rows(self.path, f"SELECT * FROM sync_runs {chosen} ORDER BY id", *modes)
+        try:
+            return rows(self.path, f"SELECT * FROM sync_runs {chosen} ORDER BY id", *modes)
+        except sqlite3.OperationalError:  # the file is just being made
+            return []
 
     def is_mirrored(self) -> bool:
         return any(run["outcome"] == "complete" for run in self.runs())
