@@ -199,7 +199,7 @@ class Watch:
         if not self._tick_due:
             return News(streams)
         every_s = self._timetable.every_s()
-        if not 0 <= elapsed_s < COLD_S:  # below zero: the clock was set back, and all ages are wrong
+        if not 0 <= elapsed_s < COLD_S:  # below zero: the clock was set back, and no age is right
             return None
         return Tick(now_s, elapsed_s, every_s, streams)
 
@@ -327,8 +327,6 @@ class Watch:
                     "The clock is %.0f s from where it was: the machine slept, or it was set.", jump_s
                 )
                 self._timetable.reckon_anew()
-                if jump_s < 0:  # what was noted by the clock until now lies in the future
-                    self._ticked_at = None
                 await self._tick()
 
     async def _is_stopped_within(self, seconds: float) -> bool:

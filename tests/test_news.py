@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -11,12 +14,12 @@ from hypothesis.strategies import integers, lists, sampled_from
 from lag import equal_but_for_lag
 from telling import deliver, look, watch_projects
 from truth import unsound
-from worlds import IN_PROCESS, Listener, Mirrored, mirrored, rows, value
+from worlds import Listener, Mirrored, mirrored, rows, value
 
 from asana_mirror.freshness import News, Tick
 from asana_mirror.sandbox import generate, random_edits
 from asana_mirror.sandbox.change_fields import set_fields
-from asana_mirror.sandbox.change_stories import add_comment
+from asana_mirror.sandbox.change_stories import add_comment, edit_story
 from asana_mirror.store import Mirror
 
 
@@ -93,21 +96,22 @@ def test_what_only_the_stream_tells_is_read_beside_what_a_webhook_told(both: Mir
 
 
 def test_two_changes_that_nothing_tells_apart_are_both_followed(both: Mirrored) -> None:
-    """A webhook told the first, which was read; the second came within the same millisecond."""
+    """A webhook told the first edit of a comment, which was read; the second came within the same millisecond."""
     gid = some_task(both)
     project = value(both.path, "SELECT project_gid FROM task_projects WHERE task_gid = ?", gid)
-    now = both.world.now
-    both.world.now = lambda: "2030-01-01T00:00:00.000Z"  # type: ignore[method-assign]
-    try:
-        rename(both, gid, "First")
-        deliver(both)
-        look(both, News())
-        rename(both, gid, "Second")
-    finally:
-        both.world.now = now  # type: ignore[method-assign]
+    story = add_comment(both.world, both.world.me, both.world.records[gid], {"text": "To be edited"})
+    deliver(both)
+    look(both, News(frozenset([project])))
+    clock = both.world.clock
+    both.world.clock = lambda: 1.9e9  # type: ignore[method-assign]
+    edit_story(both.world, both.world.me, story, {"text": "First"})
+    deliver(both)
+    look(both, News())
+    edit_story(both.world, both.world.me, story, {"text": "Second"})
+    both.world.clock = clock  # type: ignore[method-assign]
     deliver(both, lost=1.0)
     look(both, News(frozenset([project])))
-    assert both.row("tasks", gid)["name"] == "Second"
+    assert both.row("stories", story["gid"])["text"] == "Second"
 
 
 def test_a_project_is_renamed_at_once(both: Mirrored) -> None:
@@ -127,41 +131,57 @@ def test_a_deleted_task_is_a_tombstone_at_once_and_comes_back(both: Mirrored) ->
     assert unsound(both.path) == []
 
 
+@pytest.fixture
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A long run turns to news whenever there is any."""
+    monkeypatch.setattr("asana_mirror.work.NEWS_EVERY_S", 0.0)
+
+
+def look_while(both: Mirrored, happens: Callable[[list[str]], None], **options: Any) -> list[str]:
+    """A slow tick; `happens` is called after each answer with the paths asked for so far."""
+    asked_for: list[str] = []
+
+    async def slow(scope: Any, receive: Any, send: Any) -> None:
+        asked_for.append(scope["path"].removeprefix("/api/1.0"))
+        await asyncio.sleep(0.02)
+        await both.app(scope, receive, send)
+        happens(asked_for)
+
+    look(Mirrored(both.world, slow, both.path), Tick(1e9, 300.0, 300.0), **options)  # type: ignore[arg-type]
+    return asked_for
+
+
+@pytest.mark.usefixtures("at_once")
 def test_what_is_delivered_in_a_long_run_goes_before_what_it_still_has_to_read(both: Mirrored) -> None:
-    """The run is a tick that sweeps; a comment is delivered while it reads."""
-    import asyncio
+    gid = some_task(both)
 
-    import httpx
-
-    import asana_mirror.work
-    from asana_mirror.ending import Stop
-    from asana_mirror.run import SyncOptions, asana_for, sync_through
-
-    gid, asked_for = some_task(both), []
-
-    async def slow(scope: object, receive: object, send: object) -> None:
-        path = scope["path"].removeprefix("/api/1.0")  # type: ignore[index]
-        asked_for.append(path)
-        if len(asked_for) == 10:
+    def comment(asked_for: list[str]) -> None:
+        if len(asked_for) >= 10 and "told" not in asked_for:
+            asked_for.append("told")
             add_comment(both.world, both.world.me, both.world.records[gid], {"text": "In between"})
             deliver(both)
-        await asyncio.sleep(0.02)
-        await both.app(scope, receive, send)  # type: ignore[arg-type]
 
-    async def work() -> None:
-        options = SyncOptions(both.path, both.world.token, IN_PROCESS, per_minute=0, sweep_every_s=1.0)
-        async with asana_for(options, httpx.ASGITransport(slow)) as asana:
-            tick = Tick(1e9, 300.0, 300.0)
-            await sync_through(asana, options, stop=Stop(), focus=tick)
-
-    before, asana_mirror.work.NEWS_EVERY_S = asana_mirror.work.NEWS_EVERY_S, 0.0
-    try:
-        asyncio.run(work())
-    finally:
-        asana_mirror.work.NEWS_EVERY_S = before
+    asked_for = look_while(both, comment, sweep_every_s=1.0)
     assert value(both.path, "SELECT count(*) FROM stories WHERE text = 'In between'") == 1
     assert asked_for.index(f"/tasks/{gid}/stories") < len(asked_for) - 10
     assert value(both.path, "SELECT count(*) FROM sync_deliveries") == 0
+
+
+@pytest.mark.usefixtures("at_once")
+def test_what_was_read_in_a_run_is_read_again_in_it_when_more_is_told_of_it(both: Mirrored) -> None:
+    gid = value(both.path, "SELECT gid FROM tasks WHERE parent_gid IS NOT NULL ORDER BY gid")
+    rename(both, gid, "Before")
+    deliver(both)
+
+    def rename_again(asked_for: list[str]) -> None:
+        if f"/tasks/{gid}" in asked_for and "told" not in asked_for:
+            asked_for.append("told")
+            rename(both, gid, "In between")
+            deliver(both)
+
+    asked_for = look_while(both, rename_again)
+    assert "told" in asked_for
+    assert both.row("tasks", gid)["name"] == "In between"
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)

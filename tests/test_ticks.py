@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from lag import equal_but_for_lag
 from ticking import EVERY_S, People, Ticking, standing_only_in
 from truth import unsound
-from worlds import Mirrored, rows, value
+from worlds import Listener, Mirrored, Rewriter, rows, value
 
 from asana_mirror.sandbox import Limits, generate, random_edits
+from asana_mirror.sandbox.change_fields import set_fields
 
 HOUR = 12  # ticks
 
@@ -64,6 +66,57 @@ def test_with_a_search_a_project_that_wakes_up_is_heard_in_the_next_tick(tmp_pat
     task = value(ticking.path, "SELECT name FROM tasks WHERE name LIKE 'Renamed%'")
     assert task == "Renamed 1"
     assert ticking.ages()[asleep] < 5
+
+
+def test_a_search_that_lags_behind_the_streams_is_not_taken_for_the_answer(tmp_path: Path) -> None:
+    ticking = small(tmp_path)
+    tasks = [gid for project in ticking.ages() for gid in standing_only_in(ticking.world, project)][:10]
+    for gid in tasks:
+        set_fields(ticking.world, ticking.world.me, ticking.world.records[gid], {"name": f"Now {gid}"})
+
+    def lag_behind(path: str, envelope: dict[str, Any]) -> None:
+        for task in envelope["data"] if path.endswith("/tasks/search") else ():
+            if "name" in task:
+                task.update(name="As it was", modified_at="2026-01-01T00:00:00.000Z")
+
+    ticking.app = Rewriter(ticking.app, lag_behind)  # type: ignore[assignment]
+    ticking.tick()
+    found = rows(ticking.path, "SELECT gid, name FROM tasks WHERE name LIKE 'Now%' OR name = 'As it was'")
+    assert {row["gid"]: row["name"] for row in found} == {gid: f"Now {gid}" for gid in tasks}
+
+
+def test_tasks_of_which_streams_told_come_a_hundred_at_a_time_where_they_may_be_searched(
+    tmp_path: Path,
+) -> None:
+    for premium, most in ((True, 0), (False, 10)):
+        folder = tmp_path / str(premium)
+        folder.mkdir()
+        ticking = small(folder, premium=premium)
+        for _ in range(75 if not premium else 1):
+            ticking.tick()
+        tasks = [gid for project in ticking.ages() for gid in standing_only_in(ticking.world, project)][:10]
+        for number, gid in enumerate(tasks):
+            set_fields(ticking.world, ticking.world.me, ticking.world.records[gid], {"notes": f"{number}"})
+        listener = Listener(ticking.app)
+        ticking.app = listener  # type: ignore[assignment]
+        for _ in range(1 if premium else 72):
+            ticking.tick()
+        singly = [
+            request.path
+            for request in listener.requests
+            if request.path in {f"/tasks/{gid}" for gid in tasks}
+        ]
+        assert len(singly) <= most
+        assert value(ticking.path, "SELECT count(*) FROM tasks WHERE length(notes) = 1") == len(tasks)
+
+
+def test_where_searching_is_not_allowed_it_is_asked_for_once_a_day(tmp_path: Path) -> None:
+    ticking = small(tmp_path, premium=False)
+    listener = Listener(ticking.app)
+    ticking.app = listener  # type: ignore[assignment]
+    for _ in range(2 * 24 * HOUR // 6):
+        ticking.tick(after_s=6 * EVERY_S)
+    assert 1 <= len([request for request in listener.requests if request.path.endswith("/tasks/search")]) <= 3
 
 
 @pytest.mark.parametrize(("premium", "ticks"), [(True, 1), (False, HOUR)])

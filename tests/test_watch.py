@@ -417,17 +417,22 @@ async def test_when_the_clock_is_set_a_tick_comes_at_once_and_ticks_go_on(
 
 
 @in_a_loop
-async def test_after_a_clock_set_back_streams_are_heard_each_tick(
+async def test_after_a_clock_set_back_everything_is_looked_at(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """What is noted seems younger than it is, so that nothing would have its turn for hours."""
     monkeypatch.setattr(watches, "PULSE_S", 0.05)
     there = office(tmp_path, Limits(premium=False))
     with SetClock().everywhere() as clock:
         async with watching(there, 0.3) as under_way:
             await until(there.is_mirrored)
             await under_way.ticks(1)
-            clock.ahead_s -= 4 * 3600.0
+            elsewhere = {"name": "New", "projects": [projects(there)[1]]}  # where nobody works
+            new = create_task(there.world, there.world.me, elsewhere)["gid"]
             await under_way.ticks(2)
+            assert not is_alive(there.path, "tasks", new)
+            clock.ahead_s -= 4 * 3600.0
+            await until(lambda: is_alive(there.path, "tasks", new), 3)
             for _ in range(2):
                 there.rename()
                 await until(there.is_told, 2)
@@ -469,6 +474,7 @@ async def test_a_full_disk_that_is_freed_again(
     async with watching(there, 0.2) as under_way:
         await until(there.is_mirrored)
         disk.is_full = True
+        await under_way.ticks(2)  # the one that is under way has found room
         made = write_much(there)
         await until(lambda: under_way.watch.totals["runs failed"] >= 3)
         assert "The disk is full" in caplog.text
@@ -697,6 +703,27 @@ async def test_what_happens_while_webhooks_are_made_is_read_from_the_streams(tmp
 
 
 @in_a_loop
+async def test_a_reload_while_webhooks_are_made_loses_nothing(tmp_path: Path) -> None:
+    """Of those that were made by then nobody says so any more."""
+    there = office(tmp_path, Limits(hook_delay_s=0.05, latency_s=0.1, premium=False))
+    before = Before(there.app)
+    before.holds = "/webhooks"
+    with running(before) as url:
+        async with answering(there, LONG_S, url=url, hooks=HOOKS) as watch:
+            await until(lambda: there.is_mirrored() and not under_way(there))
+            there.rename()
+            before.is_let_go = True
+            await until(lambda: count(there) == 1)
+            before.is_let_go = False
+            same = watch.watch._options
+            watch.watch._read_again = lambda: same
+            watch.watch.reload()
+            await watch.ticks(1)
+            before.is_let_go = True
+            await until(lambda: there.is_told() and is_hooked(there), 4)
+
+
+@in_a_loop
 async def test_news_is_followed_while_a_tick_lasts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("asana_mirror.work.NEWS_EVERY_S", 0.2)
     there = office(tmp_path, QUICK, tasks=60)
@@ -769,6 +796,7 @@ async def test_what_webhook_and_stream_tell_is_read_once(
     with running(there.app) as url:
         async with answering(there, LONG_S, url=url, hooks=HOOKS) as watch:
             await until(lambda: is_hooked(there))
+            await quiet(there)
             await rename(url, there)
             await until(there.is_told, 2)
             await quiet(there)
@@ -899,6 +927,24 @@ async def test_health_and_metrics_follow_what_happens(
             assert (await watch.get("/else")).status_code == 404
 
 
+@in_a_loop
+async def test_a_watch_that_hangs_is_not_healthy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No run has failed, and none comes to its end."""
+    monkeypatch.setattr(watches, "OLDEST_S", 0.8)
+    there = office(tmp_path)
+    before = Before(there.app)
+    with running(before) as url:
+        async with answering(there, 0.2, url=url) as watch:
+            await until(there.is_mirrored)
+            before.holds = "/tasks/search"
+            await asyncio.sleep(1.4)
+            assert await watch.health() == 503
+            assert await watch.metric('asana_mirror_runs_total{outcome="failed"}') == 0
+            before.is_let_go = True
+            await watch.ticks(2)
+            assert await watch.health() == 200
+
+
 # -- beside Datasette ---------------------------------------------------------------------------------
 
 
@@ -919,3 +965,22 @@ async def test_an_empty_file_is_browsed_once_it_is_filled(tmp_path: Path) -> Non
             page = await watch.get(f"/mirror/tasks.json?gid={there.task['gid']}&_shape=array")
             assert page.json()[0]["name"] == there.task["name"]
             assert (await watch.get(f"{HOOKS}/unknown")).status_code == 405  # the receiver's answer
+
+
+LOOK = "import sqlite3, sys; sqlite3.connect(sys.argv[1]).execute('SELECT count(*) FROM tasks').fetchone()"
+
+
+@in_a_loop
+async def test_whoever_looks_into_the_file_takes_no_delivery_away(tmp_path: Path) -> None:
+    """A process that closes a file loses its locks on it: then the next one out takes the WAL of all others away."""
+    there = office(tmp_path, QUICK)
+    with running(there.app) as url:
+        async with answering(there, LONG_S, url=url, hooks=HOOKS) as watch:
+            await until(lambda: is_hooked(there))
+            for _ in range(2):
+                assert await watch.health() == 200
+                await asyncio.to_thread(subprocess.run, [sys.executable, "-c", LOOK, there.path], check=True)
+                assert Path(f"{there.path}-wal").exists()
+                await rename(url, there)
+                await until(there.is_told, 2)
+    assert there.is_equal()

@@ -189,7 +189,7 @@ def test_it_follows_changes_until_it_is_stopped(desk: Desk, style: str) -> None:
         for _ in range(2):
             desk.rename()
             process.until(there.is_told, 4)
-        process.until(lambda: process.has_said("tick"))
+        process.until(lambda: len(process.err) >= 3)
         assert process.end(signal.SIGTERM) == 0
     lines = "".join(process.err).splitlines()
     assert len(lines) >= 3
@@ -223,7 +223,7 @@ def test_stopped_in_a_tick_nothing_is_lost(desk: Desk, number: signal.Signals) -
     there = desk.there
     with desk.begin("watch", "--every", "1s") as process:
         process.until(lambda: len(there.runs("tick")) >= 1)
-        there.app.limits = Limits(latency_s=0.7, premium=False)
+        there.app.limits = Limits(latency_s=0.5, premium=False)
         desk.rename()
         process.until(lambda: there.runs()[-1]["ended_at"] is None)
         ended = process.end(number)
@@ -240,7 +240,7 @@ def test_a_hangup_reads_the_config_file_again(desk: Desk) -> None:
     config.write_text('[watch]\nevery = "1h"\n')
     with desk.begin("watch") as process:
         process.until(there.is_mirrored)
-        time.sleep(1.2)
+        time.sleep(0.5)
         assert there.runs("tick") == []
         config.write_text(f'[watch]\nevery = "1s"\nexclude-project = "{there.project}"\n')
         process.process.send_signal(signal.SIGHUP)
@@ -327,7 +327,7 @@ def test_one_process_browses_and_watches(tmp_path: Path) -> None:
             page = httpx.get(f"{here}/mirror/tasks.json", params={"gid": gid, "_shape": "array"}).json()
             assert page[0]["name"] == there.task["name"]
             assert httpx.get(f"{here}/mirror/tasks/{gid}").status_code == 200
-            assert httpx.get(f"{here}/asana-is-no-hook").status_code == 404
+            assert httpx.get(f"{here}/-/versions.json").json()["datasette"]
             assert f"Browse mirror.db at {here}/mirror" in "".join(process.out)
             with httpx.Client() as client:
                 client.get(f"{here}/")  # a connection that is kept alive

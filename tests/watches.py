@@ -355,7 +355,7 @@ class Process:
         for ear in self._ears:
             ear.join(5)
         assert self.token not in self.said
-        assert "Traceback" not in self.said
+        assert "Traceback" not in self.said, self.said
         return self.process.returncode
 
 

@@ -11,9 +11,11 @@ import gc
 import json
 import random
 import re
+import sqlite3
 import sys
 import time
 from collections.abc import Callable, MutableMapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -174,12 +176,11 @@ class Office:
 
     def _a_task(self) -> Any:
         """One in a project of which the mirror has heard: its events are told to somebody."""
-        world = self._world
-        told = {*world.events.streams, *(gid for gid, hooks in world.hooks.watching.items() if hooks)}
+        world, listened_to = self._world, self._listened_to()
         while True:
             task = world.records[self._rng.choice(world.tasks)]
-            homes = [gid for gid, _ in task.get("memberships", ()) if world.alive(gid)]
-            if "trashed" not in task and any(gid in told for gid in homes):
+            homes = [gid for gid, _ in task.get("memberships", ())]
+            if "trashed" not in task and listened_to.intersection(homes):
                 return task
 
     def overtaken(self, numbers: list[int]) -> list[int]:
@@ -209,16 +210,57 @@ class Office:
         }
 
     def compare(self, mirror: str, lag: bool) -> dict[str, Any]:
-        """What differs between the world and a mirror; `lag`: besides what may lag behind."""
-        sys.path.append(str(Path(__file__).resolve().parent.parent))
+        """What differs between the world and a mirror; `lag`: besides what may lag behind.
+
+        `told` are those differences of which a stream or a webhook must have told.
+        """
         from lag import Lag
         from truth import differences, unsound
         from worlds import Mirrored
 
         path = Path(mirror)
-        besides = Lag(Mirrored(self._world, self._app, path), self._work.untold) if lag else None
-        found = differences(self._world, path, **({"besides": besides} if besides else {}))
-        return {"differences": len(found), "shown": found[:SHOWN], "unsound": unsound(path)}
+        besides = Lag(Mirrored(self._world, self._app, path), self._work.untold)
+
+        listened_to = self._listened_to() & _known_projects(path)
+
+        def untold(table: str, key: Any, column: str) -> bool:
+            return besides(table, key, column) or not self._is_told(table, key, listened_to)
+
+        found = differences(self._world, path, **({"besides": besides} if lag else {}))
+        told = differences(self._world, path, besides=untold)
+        return {
+            "differences": len(found),
+            "shown": found[:SHOWN],
+            "told": len(told),
+            "told_shown": told[:SHOWN],
+            "unsound": unsound(path),
+        }
+
+    def _is_told(self, table: str, key: Any, listened_to: set[str]) -> bool:
+        """Whether a task or what stands on it is in one of these projects."""
+        gid = key[0] if isinstance(key, tuple) else key
+        if table in ("stories", "story_likes", "attachments"):
+            part = self._world.story(gid) or self._world.attachment(gid) or {}
+            gid = part.get("target") or part.get("parent")
+        elif not table.startswith("task"):
+            return False
+        while (task := self._world.records.get(gid or "")) is not None:
+            if any(project in listened_to for project, _ in task.get("memberships", ())):
+                return True
+            gid = task.get("parent")
+        return False
+
+    def _listened_to(self) -> set[str]:
+        """Living projects with a stream or a webhook."""
+        world = self._world
+        told = {*world.events.streams, *(gid for gid, hooks in world.hooks.watching.items() if hooks)}
+        return {gid for gid in told if world.alive(gid)}
+
+
+def _known_projects(mirror: Path) -> set[str]:
+    """Those that the mirror has met in a list: of a new one it knows nothing until that list has its turn."""
+    with closing(sqlite3.connect(mirror)) as db:
+        return {gid for (gid,) in db.execute("SELECT gid FROM projects WHERE _synced_at IS NOT NULL")}
 
 
 def fast_clock(began_s: float, speed: float) -> Callable[[], float]:
@@ -227,6 +269,7 @@ def fast_clock(began_s: float, speed: float) -> Callable[[], float]:
 
 
 def main() -> None:
+    sys.path.append(str(Path(__file__).resolve().parent.parent))  # where `truth` lies
     order = json.loads(sys.argv[1])
     world = generate(**{"seed": 1, **order["world"]})
     told = {"token": world.token, "projects": len(world.inside["project", world.workspaces[0]])}

@@ -371,7 +371,7 @@ class Storm:
     def _runs(self, after: int) -> dict[str, Any]:
         """By mode and outcome how many, and how long the middle one and the longest took."""
         sql = (
-            "SELECT mode, coalesce(outcome, 'killed'), (julianday(ended_at) - julianday(started_at)) * 86400 "
+            "SELECT mode, coalesce(outcome, 'unfinished'), (julianday(ended_at) - julianday(started_at)) * 86400 "
             "FROM sync_runs WHERE id > ?"
         )
         lengths: dict[str, list[float]] = {}
@@ -441,7 +441,8 @@ def figures(told: dict[str, Any], plan: Plan) -> list[Figure]:
         *_latencies(told),
         Figure(f"{mode}: requests a change", told["requests_a_change"]),
         Figure(f"{mode}: runs on file", told["runs_on_file"], note=_listed(told["runs"])),
-        Figure(f"{mode}: differences after the watch", compared["watch"]["differences"]),
+        Figure(f"{mode}: differences after the watch alone", compared["watch"]["differences"]),
+        Figure(f"{mode}: those of which streams told", compared["watch"]["told"], at_most=0),
         Figure(f"{mode}: differences after one run", compared["ordinary"]["differences"], at_most=0),
         Figure(f"{mode}: what SQLite finds wrong with the file", len(unsound), at_most=0),
         Figure(f"{mode}: exit code of the watch", told["ended"]["code"], at_most=0),
@@ -518,7 +519,8 @@ def main() -> int:
         for figure in found:
             say(row(figure))
         for name, one in told["compared"].items():
-            for line in [*one["shown"], *one["unsound"]]:
+            shown = "told_shown" if name == "watch" else "shown"
+            for line in [*one[shown], *one["unsound"]]:
                 say(f"    {name}: {line}\n")
         for complaint, times in list(told["complaints"].items())[:5]:
             say(f"    {times} × {complaint[:400]}\n")

@@ -23,7 +23,9 @@ from worlds import rows
 
 from asana_mirror.sandbox import Limits, generate
 
-WARM_UP = 72  # ticks: by then each stream was heard once, so that what is in use is known even without a search
+WARM_UP = (
+    72  # ticks: by then each stream was heard once, so that what is in use is known even without a search
+)
 
 
 def measure(projects: int, active: int, hours: float, share: float, premium: bool) -> dict[str, Any]:
