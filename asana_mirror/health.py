@@ -92,13 +92,19 @@ def _age(moment: str | None, then: datetime) -> float | None:
 
 
 def _last_whole_run(connection: sqlite3.Connection) -> str | None:
-    """When it began: what changed while it ran may not be in it."""
+    """When it began: what changed while it ran may not be in it.
+
+    Whole is what leaves out nothing, or what the last watch was told to look at; a mirror that was never whole has no
+    other runs.
+    """
     runs = connection.execute(
-        "SELECT started_at, scope FROM sync_runs WHERE outcome = 'complete' "
+        "SELECT started_at, scope, mode FROM sync_runs WHERE outcome = 'complete' "
         f"AND mode IN ({', '.join('?' * len(WHOLE_MODES))}) ORDER BY id DESC",
         WHOLE_MODES,
-    )
-    return next((began for began, scope in runs if not any(orjson.loads(scope).values())), None)
+    ).fetchall()
+    watched = next((scope for _, scope, mode in runs if mode == "tick"), None)
+    whole = (began for began, scope, _ in runs if scope == watched or not any(orjson.loads(scope).values()))
+    return next(whole, runs[0][0] if runs else None)
 
 
 def _last_run(connection: sqlite3.Connection) -> Health | None:

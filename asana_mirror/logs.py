@@ -17,6 +17,7 @@ from asana_mirror.ending import current_run
 from asana_mirror.times import as_asana_writes
 
 NAME = "asana_mirror"
+OTHERS = ("apscheduler", "asyncio", "uvicorn")  # libraries whose warnings belong into the same log
 BLANK = "[secret]"
 
 
@@ -32,17 +33,16 @@ def set_up(
     A line names `current_run`, or the `run` that came in `extra`. `extra={"fields": {...}}` adds to a JSON line.
     `secrets` are blanked out wherever they stand. Tracebacks are written when `debug` only.
     """
-    logger = logging.getLogger(NAME)
-    for former in logger.handlers[:]:
-        logger.removeHandler(former)
     handler = logging.StreamHandler(sys.stderr if stream is None else stream)
     # At the handler, because a logger's own filter does not see what the loggers below it say.
     handler.addFilter(Blanked(secrets, tracebacks=debug))
     handler.setFormatter(JsonLine() if style == "json" else TextLine())
-    logger.addHandler(handler)
-    logger.setLevel(logging.DEBUG if debug else logging.INFO)
-    logger.propagate = False  # handlers further up blank nothing out
-    return logger
+    for name in (NAME, *OTHERS):
+        logger = logging.getLogger(name)
+        logger.handlers[:] = [handler]
+        logger.setLevel(logging.WARNING if name in OTHERS else logging.DEBUG if debug else logging.INFO)
+        logger.propagate = False  # handlers further up blank nothing out
+    return logging.getLogger(NAME)
 
 
 class Blanked(logging.Filter):

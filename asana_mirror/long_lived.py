@@ -70,7 +70,7 @@ async def _answer(
             app = _either(receiver, app) if beside else receiver
         operation = Operation(
             watch.path,
-            max_age_s=watch.oldest_s,
+            max_age_s=lambda: watch.oldest_s,
             totals=watch.totals,
             counts=receiver.counts if receiver else None,
         )
@@ -94,6 +94,7 @@ class QuietServer(AnnouncingServer):
 def _config(app: Asgi, beside: Beside | None) -> uvicorn.Config:
     return uvicorn.Config(
         app,
+        log_config=None,  # its lines go where ours go
         log_level="warning",
         access_log=False,
         lifespan="on" if beside else "off",

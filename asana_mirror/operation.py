@@ -25,14 +25,14 @@ DAY_S = 86400.0
 class Operation:
     """GET `/-/asana/health` (200 or 503, JSON) and `/-/asana/metrics` (Prometheus); anything else is 404.
 
-    `totals` and `counts` are read anew for each answer: see `metrics_text`.
+    `max_age_s`, `totals` and `counts` are looked up anew for each answer: see `metrics_text`.
     """
 
     def __init__(
         self,
         path: Path,
         *,
-        max_age_s: float = DAY_S,
+        max_age_s: Callable[[], float] = lambda: DAY_S,
         totals: Mapping[str, float] | None = None,
         counts: Mapping[str, int] | None = None,
     ) -> None:
@@ -75,7 +75,7 @@ class Operation:
         """Looked up in a thread, and once for all who ask meanwhile: a slow disk keeps one thread busy, not all."""
         if self._looking is None or self._looking.done():
             self._looking = asyncio.ensure_future(
-                asyncio.to_thread(read_health, self._path, max_age_s=self._max_age_s)
+                asyncio.to_thread(read_health, self._path, max_age_s=self._max_age_s())
             )
         return await asyncio.shield(self._looking)
 

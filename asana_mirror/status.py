@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
 from asana_mirror.quota import READS_IN_FLIGHT
+from asana_mirror.times import now, seconds_since
 
 WHY = {
     402: "Asana asks for a paid plan",
@@ -195,7 +195,7 @@ def _problems(problems: Iterable[Mapping[str, Any]]) -> Iterable[dict[str, Any]]
 def _age(moment: str | None) -> str:
     if not moment:
         return "never"
-    seconds = (datetime.now(UTC) - datetime.fromisoformat(moment)).total_seconds()
+    seconds = seconds_since(moment, now())
     for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
         if seconds >= size:
             return f"{seconds / size:.0f} {unit} ago"

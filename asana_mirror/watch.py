@@ -12,13 +12,14 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager, suppress
+from contextvars import copy_context
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 
 from asana_mirror.client import Asana
-from asana_mirror.ending import GRACE_S, Stop, opened
+from asana_mirror.ending import GRACE_S, Stop, current_run, opened
 from asana_mirror.errors import (
     BadToken,
     CannotWrite,
@@ -44,6 +45,7 @@ LOG = logging.getLogger("asana_mirror")
 
 GATHER_S = 0.2  # news that comes together is followed together
 PULSE_S = 1.0
+AFTER_FAILURE_S = 2.0
 OLDEST_S = 15 * 60.0
 JUMP_S = 30.0  # a clock that went so much further than the time that passed was set, or the machine slept
 TEND_EVERY_S = 3600.0  # webhooks at Asana are looked after
@@ -85,6 +87,7 @@ class Watch:
         self._tick_due = True  # the first run is at once
         self._news = False
         self._streams: set[str] = set()  # to be caught up, because their webhooks are new
+        self._is_failing = False  # whether the last run did not come to its end
         self._has_begun = False  # whether the first turn is over
         self._ticked_at: float | None = None  # the last tick, or look at everything, that came to its end
         self._has_new = False  # whether the last tick brought rows that were not there
@@ -154,15 +157,20 @@ class Watch:
         while not self._stop.is_set():
             await self._turn()
             self._wake.clear()
-            if not (self._tick_due or self._news or self._stop.is_set()):
-                await self._until_woken()
+            await self._until_due()
+
+    async def _until_due(self) -> None:
+        if not (self._tick_due or self._news or self._stop.is_set()):
+            await self._until_woken()
+        if (
+            self._news and not self._tick_due
+        ):  # what comes together is followed together, and fails but now and then
+            await self._is_stopped_within(AFTER_FAILURE_S if self._is_failing else GATHER_S)
 
     async def _until_woken(self) -> None:
         waits = [asyncio.create_task(self._wake.wait()), asyncio.create_task(self._stop.wait())]
         try:
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-            if self._news and not self._tick_due:
-                await asyncio.wait(waits[1:], timeout=GATHER_S)
         finally:
             for wait in waits:
                 wait.cancel()
@@ -174,11 +182,10 @@ class Watch:
         focus, began = self._focus(), now().timestamp()
         is_tick, self._tick_due, self._news = self._tick_due, False, False
         streams, self._streams = self._streams, set()
+        self._is_failing = False
         try:
             with self._failures_told():
-                report = await sync_through(
-                    await self._door(), self._options.sync, stop=self._stop, focus=focus
-                )
+                report = await self._run(focus)
                 self._note(report)
                 streams = set()
                 if is_tick and report.outcome == "complete":
@@ -188,6 +195,15 @@ class Watch:
         self._has_begun = True
         self._check_file()
         self._tend(has_new=is_tick and self._has_new)
+
+    async def _run(self, focus: Focus | None) -> Report:
+        """In a task of its own: what fails in one run leaves nothing behind for the next."""
+        context = copy_context()
+        work = sync_through(await self._door(), self._options.sync, stop=self._stop, focus=focus)
+        try:
+            return await asyncio.create_task(work, context=context)
+        finally:
+            current_run.set(context.get(current_run))  # for the lines of the log
 
     def _focus(self) -> Focus | None:
         """Everything is looked at first, and after a time so long that nothing can be said of what happened."""
@@ -214,7 +230,9 @@ class Watch:
         ):
             self.totals[name] += getattr(report, name)
         self.totals[RUNS + report.outcome] += 1
-        LOG.info(
+        is_quiet = report.mode == "news" and not report.requests
+        LOG.log(
+            logging.DEBUG if is_quiet else logging.INFO,
             "%s: %s requests, %s new, %s changed, %s gone, %.2f s",
             report.mode,
             report.requests,
@@ -237,14 +255,22 @@ class Watch:
                 raise
             if isinstance(error, WrongUsage) and not isinstance(error, PASSING):
                 raise
-            self.totals[RUNS + "failed"] += 1
+            self._count_failure()
             hint = error.hint if isinstance(error, UserMustAct) else "It is tried again at the next tick."
             LOG.error("%s %s", error, hint)
         except (
             Exception
         ) as error:  # a bug, in one run of many: the next one goes on from the last written page
-            self.totals[RUNS + "failed"] += 1
+            self._count_failure()
             LOG.exception("Something unexpected happened: %s: %s", type(error).__name__, error)
+
+    def _count_failure(self) -> None:
+        self._is_failing = True
+        self.totals[RUNS + "failed"] += 1
+        if self._asana is not None:
+            self.totals["requests"] += self._asana.requests
+            self.totals["refused"] += self._asana.refused
+            self.totals["seconds_waited"] += round(self._asana.seconds_waited)
 
     # -- the door to Asana ----------------------------------------------------------------------------
 

@@ -23,7 +23,7 @@ from asana_mirror.search_lanes import Lanes
 from asana_mirror.singly import Singly
 from asana_mirror.store import Mirror, Run
 from asana_mirror.times import utc_before, utc_now
-from asana_mirror.words import Answer, Checkpoint, Page, Scope, step_named
+from asana_mirror.words import Answer, Checkpoint, Page, Scope, Wish, step_named
 
 NEWS_EVERY_S = 1.0  # a long run turns to what webhooks delivered at most that often
 
@@ -71,12 +71,19 @@ class Work:
         else:  # as the mirror stood before anything is written
             with self._mirror.atomic():
                 self._mirror.unheard.find()
+                self._wish_for_the_unknown()
             self._listening.take_in()
         if self._focus is not None:
             await self._look_at(self._focus)
         else:
             await self._look_at_everything(workspaces)
         self.reading.queue.pauses_at = self._must_turn_away
+
+    def _wish_for_the_unknown(self) -> None:
+        """A project that tasks name and no list has shown is asked for: it is new, or went before it was ever read."""
+        named = self._mirror.streams.only_named() if self._projects is None else []
+        followed = self._mirror.excluded.outside("projects", named)
+        self._mirror.inbox.note(Wish("projects", gid) for gid in followed)
 
     async def _look_at_everything(self, workspaces: list[Answer[Page]]) -> None:
         attention = self._attention

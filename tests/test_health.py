@@ -120,9 +120,21 @@ def test_runs_over_a_little_do_not_count(path: Path, mode: str) -> None:
 
 
 @pytest.mark.parametrize("narrowed", ["workspaces", "only", "skip", "teams", "projects"])
-def test_narrowed_runs_do_not_count(path: Path, narrowed: str) -> None:
+def test_narrowed_runs_do_not_count_beside_whole_ones(path: Path, narrowed: str) -> None:
+    add_run(path, 30 * HOUR_S)
     add_run(path, 60, **{narrowed: ["1"]})
-    assert health(path)["age_s"] is None
+    assert health(path)["age_s"] > 29 * HOUR_S
+
+
+def test_in_a_mirror_of_a_part_the_runs_over_that_part_count(path: Path) -> None:
+    add_run(path, 60, projects=["1"])
+    assert health(path)["age_s"] < HOUR_S
+
+
+def test_what_a_watch_was_told_to_look_at_is_whole(path: Path) -> None:
+    add_run(path, 30 * HOUR_S)
+    add_run(path, 60, mode="tick", projects=["1"])
+    assert health(path)["age_s"] < HOUR_S
 
 
 @pytest.mark.parametrize("outcome", ["budget", "interrupted", "unreachable", "guarded", "failed", "killed"])

@@ -19,7 +19,9 @@ from worlds import Listener, Mirrored, mirrored, rows, value
 from asana_mirror.freshness import News, Tick
 from asana_mirror.sandbox import generate, random_edits
 from asana_mirror.sandbox.change_fields import set_fields
+from asana_mirror.sandbox.change_places import create_project, trash_project
 from asana_mirror.sandbox.change_stories import add_comment, edit_story
+from asana_mirror.sandbox.change_tasks import add_project, create_task
 from asana_mirror.store import Mirror
 
 
@@ -129,6 +131,36 @@ def test_a_deleted_task_is_a_tombstone_at_once_and_comes_back(both: Mirrored) ->
     look(both, News())
     assert both.row("tasks", gid)["_deleted_reason"] == "deleted"
     assert unsound(both.path) == []
+
+
+@pytest.mark.parametrize("dies", [False, True])
+def test_a_project_that_only_tasks_name_is_asked_for(both: Mirrored, dies: bool) -> None:
+    """It was made since the projects were listed, and perhaps it is gone already, with what stood only there."""
+    world, me = both.world, both.world.me
+    gid = some_task(both)
+    known = value(both.path, "SELECT project_gid FROM task_projects WHERE task_gid = ?", gid)
+    made = {"name": "New", "workspace": world.workspaces[0], "team": world.records[known]["team"]}
+    new = create_project(world, me, made)
+    alone = create_task(
+        world, me, {"name": "Alone", "projects": [new["gid"]], "workspace": world.workspaces[0]}
+    )
+    subtasks = [create_task(world, me, {"name": f"Below {n}"}, world.records[gid]) for n in range(4)]
+    for task in (*subtasks, world.records[gid]):
+        add_project(world, me, task, new)
+    look(both, News(frozenset([known])))
+    assert both.row("projects", new["gid"])["_synced_at"] is None
+    if dies:
+        trash_project(world, me, world.records[new["gid"]])
+    listener = Listener(both.app)
+    seen = Mirrored(world, listener, both.path)  # type: ignore[arg-type]
+    for _ in range(3):
+        look(seen, News())
+    asked_for = [request.path for request in listener.requests]
+    assert asked_for.count(f"/projects/{new['gid']}") == 1
+    assert both.is_alive("projects", new["gid"]) is not dies
+    assert both.is_alive("tasks", alone["gid"]) is not dies
+    both.sync()
+    assert equal_but_for_lag(both)
 
 
 @pytest.fixture

@@ -144,7 +144,7 @@ def ask(app: Any, *paths: str, method: str = "GET") -> list[httpx.Response]:
 
 
 def test_health_is_told_by_status_and_json(path: Path) -> None:
-    operation = Operation(path, max_age_s=900)
+    operation = Operation(path, max_age_s=lambda: 900)
     (answer,) = ask(operation, HEALTH)
     assert answer.status_code == 503
     assert answer.json()["healthy"] is False

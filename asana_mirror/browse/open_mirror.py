@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from importlib import import_module
 from pathlib import Path
 
 from datasette.app import Datasette  # type: ignore[import-untyped]
@@ -15,6 +16,9 @@ from asana_mirror.store import check_mirror
 
 # What is never shown, however it is asked for. Pages as they lie in the file would show it, where SQLite offers them.
 HIDDEN = {("sync_webhooks", "secret"), ("sqlite_dbpage", "data")}
+
+# Datasette would print each wrong address as a traceback with all local variables.
+import_module("datasette.handle_exception").rich = None  # type: ignore[attr-defined]
 
 STATIC = Path(__file__).resolve().parent / "static"
 

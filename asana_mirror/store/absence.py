@@ -182,7 +182,8 @@ class Absence:
         """Asked for by itself, the record was refused; or it went with what it stood on."""
         self._db.execute(
             "INSERT INTO sync_missing (round, resource, gid, reason, explained) "
-            f"SELECT ?, ?, gid, ?, ? FROM {resource} WHERE {ALIVE} AND gid = ? AND gid NOT IN {kept_out(resource)} "
+            f"SELECT ?, ?, gid, ?, ? FROM {resource} WHERE {_may_go(resource)} AND gid = ? "
+            f"AND gid NOT IN {kept_out(resource)} "
             "ON CONFLICT DO UPDATE SET reason = excluded.reason, explained = excluded.explained",
             [round_number, resource, reason, int(explained), gid],
         )
@@ -330,7 +331,7 @@ class Absence:
             buried += self._db.execute(
                 f"UPDATE {resource} SET {died} = (SELECT reason FROM sync_missing AS missing "
                 f"WHERE round = ?3 AND resource = ?4 AND missing.gid = {resource}.gid) "
-                f"WHERE {ALIVE} AND gid IN (SELECT gid FROM sync_missing "
+                f"WHERE {_may_go(resource)} AND gid IN (SELECT gid FROM sync_missing "
                 "WHERE round = ?3 AND resource = ?4 AND reason != ?5)",
                 [now, run_id, round_number, resource, IN_DOUBT],
             ).rowcount
@@ -354,6 +355,11 @@ class Absence:
     def _count(self, sql: str, parameters: Sequence[object] = ()) -> int:
         (count,) = self._db.execute(sql, list(parameters)).fetchone()
         return int(count)
+
+
+def _may_go(resource: str) -> str:
+    """Who can become a tombstone: what lives, and a project that went before anything but its name was known."""
+    return "_deleted_at IS NULL" if resource == "projects" else ALIVE
 
 
 @cache

@@ -23,7 +23,6 @@ from asana_mirror.errors import (
 from asana_mirror.schema_files import schema_folder
 
 APPLICATION_ID = 0x4153414D  # "ASAM", so that a mirror is told from any other SQLite file
-_MAGIC = b"SQLite format 3\x00"
 BUSY_TIMEOUT_S = 30.0
 _STATEMENTS_KEPT = 512  # compiled: more than a run has
 
@@ -60,9 +59,10 @@ def _check_folder(path: Path) -> None:
 
 
 def _check_content(path: Path) -> None:
-    with path.open("rb") as file:
-        if file.read(len(_MAGIC)) != _MAGIC:
-            raise NotAMirror(f"{path} is not a SQLite file.")
+    """Only by SQLite's own means: whoever closes a file otherwise lets go of all locks this process has on it.
+
+    https://www.sqlite.org/howtocorrupt.html#_posix_advisory_locks_canceled_by_a_separate_thread_doing_close_
+    """
     try:
         connection = sqlite3.connect(_only_to_read(path), uri=True)
         try:
@@ -72,6 +72,8 @@ def _check_content(path: Path) -> None:
         finally:
             connection.close()
     except sqlite3.DatabaseError as error:
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_NOTADB:
+            raise NotAMirror(f"{path} is not a SQLite file.") from error
         raise NotAMirror(f"{path} cannot be read as a SQLite file: {error}.") from error
     if application_id != APPLICATION_ID and (tables or version):
         raise NotAMirror(f"{path} is a SQLite file of something else, not a mirror of Asana.")

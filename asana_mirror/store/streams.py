@@ -118,6 +118,17 @@ class Streams:
         )
         return dict(found.fetchall())
 
+    def only_named(self) -> list[str]:
+        """Projects in which living tasks stand, and of which nothing else is known: they are new, or gone already."""
+        return [
+            row[0]
+            for row in self._db.execute(
+                "SELECT gid FROM projects AS p WHERE _synced_at IS NULL AND _deleted_at IS NULL AND EXISTS "
+                "(SELECT 1 FROM task_projects JOIN tasks ON tasks.gid = task_gid WHERE project_gid = p.gid "
+                "AND tasks._deleted_at IS NULL)"
+            )
+        ]
+
     def read_of(self, projects: Iterable[str]) -> set[str]:
         """Which of these projects were ever read."""
         found = self._db.execute(

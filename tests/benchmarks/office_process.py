@@ -214,14 +214,21 @@ class Office:
 
         `told` are those differences of which a stream or a webhook must have told.
         """
-        from lag import Lag
-        from truth import differences, unsound
+        from lag import Lag, tasks_without_a_stream
+        from truth import WHOLE_ROW, differences, unsound
         from worlds import Mirrored
 
         path = Path(mirror)
-        besides = Lag(Mirrored(self._world, self._app, path), self._work.untold)
+        both = Mirrored(self._world, self._app, path)
+        may_lag = Lag(both, self._work.untold)
+        alone, listened_to = tasks_without_a_stream(both), self._listened_to() & _known_projects(path)
 
-        listened_to = self._listened_to() & _known_projects(path)
+        def besides(table: str, key: Any, column: str) -> bool:
+            if may_lag(table, key, column):
+                return True
+            # A move leaves modified_at alone: if its project came and went unheard, only the task's age is left.
+            story = self._world.story(key) if (table, column) == ("stories", WHOLE_ROW) else None
+            return bool(story and story["target"] in alone and story["resource_subtype"] != "comment_added")
 
         def untold(table: str, key: Any, column: str) -> bool:
             return besides(table, key, column) or not self._is_told(table, key, listened_to)
@@ -239,6 +246,8 @@ class Office:
     def _is_told(self, table: str, key: Any, listened_to: set[str]) -> bool:
         """Whether a task or what stands on it is in one of these projects."""
         gid = key[0] if isinstance(key, tuple) else key
+        if table == "task_projects" and key[1] not in listened_to:
+            return False
         if table in ("stories", "story_likes", "attachments"):
             part = self._world.story(gid) or self._world.attachment(gid) or {}
             gid = part.get("target") or part.get("parent")
@@ -260,7 +269,12 @@ class Office:
 def _known_projects(mirror: Path) -> set[str]:
     """Those that the mirror has met in a list: of a new one it knows nothing until that list has its turn."""
     with closing(sqlite3.connect(mirror)) as db:
-        return {gid for (gid,) in db.execute("SELECT gid FROM projects WHERE _synced_at IS NOT NULL")}
+        return {
+            gid
+            for (gid,) in db.execute(
+                "SELECT gid FROM projects WHERE _synced_at IS NOT NULL AND _deleted_at IS NULL"
+            )
+        }
 
 
 def fast_clock(began_s: float, speed: float) -> Callable[[], float]:
