@@ -113,7 +113,7 @@ def _receiver(options: WatchOptions, watch: Watch) -> Iterator[Receiver | None]:
         yield None
         return
     receiver = Receiver(options.sync.mirror, urlsplit(options.webhook_url).path, news=watch.tell)
-    watch.when_replaced = receiver.close
+    watch.file.when_replaced = receiver.close
     try:
         yield receiver
     finally:

@@ -27,7 +27,6 @@ from asana_mirror.errors import (
     Interrupted,
     MirrorBusy,
     MirrorError,
-    MirrorReplaced,
     TooManyMissing,
     UserMustAct,
     WrongUsage,
@@ -40,6 +39,7 @@ from asana_mirror.run import Report, SyncOptions, asana_for, sync_through
 from asana_mirror.store import Mirror
 from asana_mirror.times import now
 from asana_mirror.timetable import Times, Timetable
+from asana_mirror.watched_file import WatchedFile
 
 LOG = logging.getLogger("asana_mirror")
 
@@ -77,7 +77,6 @@ class Watch:
         read_again: Callable[[], WatchOptions] | None = None,
     ) -> None:
         self.totals = fresh_totals()
-        self.when_replaced: Callable[[], None] = lambda: None  # whoever has the file open lets go of it
         self._options = options
         self._stop = stop
         self._transport = transport
@@ -97,8 +96,7 @@ class Watch:
         self._doors = AsyncExitStack()
         self._asana: Asana | None = None
         self._new_options: WatchOptions | None = None
-        self._identity: tuple[int, int] | None = None
-        self._log_identity: tuple[int, int] | None = None
+        self.file = WatchedFile(options.sync.mirror)
 
     @property
     def path(self) -> Path:
@@ -150,7 +148,7 @@ class Watch:
         finally:
             self._timetable.stop()
             await _ended(pulse, work, self._tending)
-            self._take_log_away()
+            self.file.take_log_away()
             await self._doors.aclose()
 
     async def _work(self) -> None:
@@ -178,7 +176,7 @@ class Watch:
     async def _turn(self) -> None:
         """One run, of the kind that is due."""
         await self._take_new_options()
-        self._check_file()
+        self.file.check()
         focus, began = self._focus(), now().timestamp()
         is_tick, self._tick_due, self._news = self._tick_due, False, False
         streams, self._streams = self._streams, set()
@@ -193,7 +191,7 @@ class Watch:
         finally:
             self._streams |= streams  # where it failed, they have their turn with the next tick
         self._has_begun = True
-        self._check_file()
+        self.file.check()
         self._tend(has_new=is_tick and self._has_new)
 
     async def _run(self, focus: Focus | None) -> Report:
@@ -345,7 +343,7 @@ class Watch:
         """Once a second: whether the clock was set, or the machine slept, or the mirror is another file."""
         wall_s, steady_s = time.time(), time.monotonic()
         while not await self._is_stopped_within(PULSE_S):
-            self._check_file()
+            self.file.check()
             jump_s = (time.time() - wall_s) - (time.monotonic() - steady_s)
             if abs(jump_s) >= JUMP_S:
                 wall_s, steady_s = time.time(), time.monotonic()
@@ -359,36 +357,6 @@ class Watch:
         with suppress(TimeoutError):
             await asyncio.wait_for(self._stop.wait(), seconds)
         return self._stop.is_set()
-
-    def _check_file(self) -> None:
-        """Raises MirrorReplaced: what is written to a file without a name is lost."""
-        found = identity(self.path)
-        if self._identity is None:
-            self._identity = found
-        elif found != self._identity:
-            self.when_replaced()
-            raise MirrorReplaced(f"{self.path} was replaced or removed while it was watched.")
-        self._log_identity = identity(self._log) or self._log_identity
-
-    @property
-    def _log(self) -> Path:
-        return Path(f"{self.path}-wal")
-
-    def _take_log_away(self) -> None:
-        """SQLite leaves the WAL of a file that was moved where it lies: it would be taken for that of the new one."""
-        log = identity(self._log)
-        if log and log == self._log_identity and identity(self.path) != self._identity:
-            with suppress(OSError):
-                self._log.unlink()
-
-
-def identity(path: Path) -> tuple[int, int] | None:
-    """Which file it is, whatever its name; None where there is none."""
-    try:
-        status = path.stat()
-    except FileNotFoundError:
-        return None
-    return status.st_dev, status.st_ino
 
 
 def _tell_of(done: Tended) -> None:

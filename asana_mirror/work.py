@@ -127,8 +127,8 @@ class Work:
         return self._listening.grows_old() or self._news_waits()
 
     def _news_waits(self) -> bool:
-        if isinstance(self._focus, News) or self._run.mode == "first":
-            return False  # such a run is short; the next one follows
+        if isinstance(self._focus, News) or self._walks:
+            return False  # the one is short and another follows; the other reads everything anyway
         now = asyncio.get_running_loop().time()
         return now - self._news_at >= NEWS_EVERY_S and self._mirror.deliveries.are_waiting()
 

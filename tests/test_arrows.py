@@ -75,6 +75,7 @@ FLOORS = [
         "timetable",
         "watch",
         "long_lived",
+        "watched_file",
         "watch_commands",
         "planned",
         "differences",

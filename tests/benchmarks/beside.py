@@ -65,22 +65,29 @@ def sandbox_beside(
 ) -> Iterator[Sandbox]:
     """A sandbox: `world` goes to `generate`, `limits` to `Limits`. It ends when its standard input does."""
     order = {"world": world, "limits": limits, "records": records}
+    with ready_beside("sandbox_process.py", order, world["tasks"]) as told:
+        yield Sandbox(**told)
+
+
+@contextmanager
+def ready_beside(script: str, order: dict[str, Any], tasks: int) -> Iterator[dict[str, Any]]:
+    """What a process with a world says when it is ready. It ends when its standard input does."""
     process = subprocess.Popen(
-        [sys.executable, FOLDER / "sandbox_process.py", json.dumps(order)],
+        [sys.executable, FOLDER / script, json.dumps(order)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
     )
     assert process.stdin is not None
     assert process.stdout is not None
-    too_late = threading.Timer(patience_s(world["tasks"]), process.kill)
+    too_late = threading.Timer(patience_s(tasks), process.kill)
     too_late.start()
     try:
         line = process.stdout.readline()
         too_late.cancel()
         if not line:
-            raise Broken("The sandbox did not start.")
-        yield Sandbox(**json.loads(line))
+            raise Broken(f"{script} did not start.")
+        yield json.loads(line)
     finally:
         too_late.cancel()
         process.stdin.close()

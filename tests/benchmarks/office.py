@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
-import sys
-import threading
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from beside import DIRECT, END_WITHIN_S, FOLDER, Broken, patience_s
+from beside import DIRECT, ready_beside
 
 
 @dataclass(frozen=True)
@@ -43,31 +40,8 @@ def office_beside(
 ) -> Iterator[Office]:
     """An office; `clock` is what `fast_clock` takes. It ends when its standard input does."""
     order = {"world": world, "seed": seed, "limits": limits or {}, "clock": clock}
-    process = subprocess.Popen(
-        [sys.executable, FOLDER / "office_process.py", json.dumps(order)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdin is not None
-    assert process.stdout is not None
-    too_late = threading.Timer(patience_s(world["tasks"]), process.kill)
-    too_late.start()
-    try:
-        line = process.stdout.readline()
-        too_late.cancel()
-        if not line:
-            raise Broken("The office did not open.")
-        yield Office(**json.loads(line))
-    finally:
-        too_late.cancel()
-        process.stdin.close()
-        try:
-            process.wait(END_WITHIN_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        process.stdout.close()
+    with ready_beside("office_process.py", order, world["tasks"]) as told:
+        yield Office(**told)
 
 
 def end_in_good_order_when_told() -> None:

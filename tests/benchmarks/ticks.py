@@ -78,7 +78,7 @@ def main() -> None:
         measure(wanted.projects, wanted.active, wanted.hours, wanted.share, premium)
         for premium in (True, False)
     ]
-    print(json.dumps(found, indent=2))
+    sys.stdout.write(f"{json.dumps(found, indent=2)}\n")
     if wanted.json:
         wanted.json.write_text(json.dumps(found))
 
