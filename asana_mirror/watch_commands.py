@@ -19,6 +19,7 @@ from asana_mirror.errors import WrongUsage
 from asana_mirror.exclusion import Exclusion
 from asana_mirror.exclusion_options import exclusion_options
 from asana_mirror.options import (
+    COMMANDLINE,
     Duration,
     Reach,
     asana_options,
@@ -87,10 +88,7 @@ def watch_options(command: Callable[..., None]) -> Callable[..., None]:
         log_format: Literal["text", "json"],
         **others: Any,
     ) -> None:
-        if every is not None and cron is not None:
-            raise WrongUsage(
-                "A watch goes by --every or by --cron, not by both.", hint="Leave one of them out."
-            )
+        every, cron = _one_of_both(every, cron)
         if every is not None and every < LEAST_S:
             raise WrongUsage("--every is at least a second.", hint="For instance: --every 5m")
         url = None if webhook_url is None else config.check_webhook_url(webhook_url)
@@ -119,6 +117,17 @@ def watch_options(command: Callable[..., None]) -> Callable[..., None]:
     ):
         taken = option(taken)
     return taken
+
+
+def _one_of_both(every: float | None, cron: str | None) -> tuple[float | None, str | None]:
+    """Ticks go by one of them: what the command line says stands for what the file says."""
+    if every is None or cron is None:
+        return every, cron
+    context = click.get_current_context()
+    said = [name for name in ("every", "cron") if context.get_parameter_source(name) is COMMANDLINE]
+    if len(said) != 1:
+        raise WrongUsage("A watch goes by --every or by --cron, not by both.", hint="Leave one of them out.")
+    return (every, None) if said == ["every"] else (None, cron)
 
 
 @click.command("watch")

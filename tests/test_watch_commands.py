@@ -20,11 +20,12 @@ from truth import unsound
 from watches import Office, Process, office
 from worlds import is_alive, value
 
-from asana_mirror import cli
+from asana_mirror import cli, watch_commands
 from asana_mirror.ports import listen
 from asana_mirror.sandbox import Limits, running
 from asana_mirror.store import Mirror
 from asana_mirror.store.opening import hold_to_watch
+from asana_mirror.timetable import Times
 
 LONG = ("--every", "1h")
 
@@ -255,6 +256,25 @@ def test_a_hangup_reads_the_config_file_again(desk: Desk) -> None:
     opened = Mirror(there.path)
     assert opened.excluded.outside("projects", [there.project]) == []
     opened.close()
+
+
+@pytest.mark.parametrize(
+    ("flags", "every_s", "cron"),
+    [
+        ((), 300.0, "0 5 * * *"),
+        (("--every", "2m"), 120.0, None),
+        (("--cron", "0 6 * * *"), 300.0, "0 6 * * *"),
+    ],
+)
+def test_what_the_command_line_says_of_times_stands_for_what_the_file_says(
+    tmp_path: Path, flags: tuple[str, ...], every_s: float, cron: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[Times] = []
+    monkeypatch.setattr(watch_commands, "_watch", lambda wanted, *_, **__: told.append(wanted.times))
+    (tmp_path / "asana-mirror.toml").write_text('[watch]\ncron = "0 5 * * *"\n')
+    desk = Desk(office(tmp_path), tmp_path, "http://127.0.0.1:9")
+    assert desk.run("watch", "mirror.db", *flags, monkeypatch=monkeypatch) == 0
+    assert told == [Times(every_s, cron)]
 
 
 def test_another_file_in_its_place_ends_it_with_2(desk: Desk) -> None:
