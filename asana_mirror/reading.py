@@ -65,9 +65,10 @@ class Reading:
         self._streams_tried: set[str] = set()
         self._died_at: dict[str, int] = {}
         self._books_at = 0.0
-        for name, (due, asked) in mirror.rounds.count_due(run.round).items():
-            self.progress.asked[name] = asked
-            self.progress.done[name] = asked - due
+        if run.resumed:
+            for name, (due, asked) in mirror.rounds.count_due(run.round).items():
+                self.progress.asked[name] = asked
+                self.progress.done[name] = asked - due
 
     async def drain(self, only: Collection[str] = (), *, urgent: bool = False) -> None:
         """Read until no listing is due, something else must be done first, or told to stop.

@@ -267,7 +267,8 @@ def conclude(mirror: Mirror, run: Run, reading: Reading, options: SyncOptions) -
         news.drift += len(news.missed_by_events & mirror.absence.unexplained(run.round))
         deleted = mirror.absence.bury(run.round, run_id=run.id, now=now)
         mirror.inbox.drop_the_buried()
-        mirror.rounds.forget_below_the_buried(now)
+        if deleted:
+            mirror.rounds.forget_below_the_buried(now)
         reading.keep_books(now)
         if options.scope.is_whole and run.mode in WALKS:
             mirror.ledger.drop_what_is_over(run.round)
@@ -287,6 +288,6 @@ def _fill_in(report: Report, mirror: Mirror, asana: Asana, reading: Reading) -> 
     report.drift = reading.consequences.drift
     with contextlib.suppress(sqlite3.Error):
         report.waiting = mirror.ages.count_waiting()
-        report.left = sum(due for due, _ in mirror.rounds.count_due(reading.run.round).values())
+        report.left = mirror.rounds.count_left(reading.run.round)
         report.not_readable = mirror.ledger.count_problems()
         report.not_decodable = mirror.ledger.count_undecoded()

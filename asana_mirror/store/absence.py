@@ -325,6 +325,9 @@ class Absence:
 
     def bury(self, round_number: int, *, run_id: int, now: str) -> int:
         """Turn everyone missing into tombstones, and what stood on them; returns how many rows."""
+        sql = "SELECT EXISTS (SELECT 1 FROM sync_missing WHERE round = ? AND reason != ?)"
+        if not self._count(sql, [round_number, IN_DOUBT]):
+            return 0
         buried = 0
         died = "_deleted_at = ?1, _changed_run = ?2, _deleted_reason"
         for resource in RESOURCES:

@@ -106,7 +106,7 @@ class Ages:
     def count_waiting(self) -> int:
         """Of how many tasks the stories wait for their turn: edits and likes of comments may be missing there."""
         sql = (
-            "SELECT count(*) FROM sync_checkpoints WHERE waiting_since IS NOT NULL AND name = 'task_stories'"
+            "SELECT count(*) FROM sync_checkpoints WHERE waiting_since IS NOT NULL AND +name = 'task_stories'"
         )
         return int(self._db.execute(sql).fetchone()[0])
 

@@ -300,8 +300,13 @@ class Rounds:
         ).fetchone()
         return f"{row[0]}, since {row[1]}" if row else None
 
+    def count_left(self, round_number: int) -> int:
+        """How many listings are still due."""
+        sql = "SELECT count(*) FROM sync_checkpoints WHERE due = 1 AND round = ?"
+        return int(self._db.execute(sql, [round_number]).fetchone()[0])
+
     def count_due(self, round_number: int) -> dict[str, tuple[int, int]]:
-        """For each kind of listing: (still due, asked for in this round)."""
+        """For each kind of listing: (still due, asked for in this round). Goes through all listings."""
         return {
             name: (due, asked)
             for name, due, asked in self._db.execute(
