@@ -308,7 +308,7 @@ class Watch:
             return False
         try:
             with opened(self.path) as mirror:
-                return bool({*self._projects(mirror)} - mirror.webhooks.projects())
+                return bool(self._followed(mirror) - mirror.webhooks.projects())
         except Exception:  # a full disk, a locked file: the look itself tells of it
             return True
 
@@ -332,10 +332,12 @@ class Watch:
 
     def _projects(self, mirror: Mirror) -> list[str]:
         """The projects that shall be told of, those first that were changed last."""
-        streams = mirror.streams.ages(projects_within(mirror, self._options.sync.scope))
         changed = mirror.streams.last_changes("")
-        gids = sorted((gid for gid, *_ in streams), key=lambda gid: changed.get(gid, ""), reverse=True)
-        return mirror.excluded.outside("projects", gids)
+        return sorted(self._followed(mirror), key=lambda gid: (changed.get(gid, ""), gid), reverse=True)
+
+    def _followed(self, mirror: Mirror) -> set[str]:
+        streams = mirror.streams.ages(projects_within(mirror, self._options.sync.scope))
+        return {*mirror.excluded.outside("projects", [gid for gid, *_ in streams])}
 
     # -- what happens around it -----------------------------------------------------------------------
 
