@@ -18,32 +18,39 @@ class Aged(Generic[T]):
     cost: int = 1
 
 
+def _turn(count: float, period_s: float, at_s: float) -> int:
+    """How many turns there were until a moment, when each of `count` has one in a period."""
+    return int(at_s * (count / period_s))
+
+
 def turns(count: float, period_s: float, *, now_s: float, elapsed_s: float) -> int:
-    """How many of `count` have their turn since `elapsed_s` ago, when each has one in a period.
+    """How many of `count` have their turn since `elapsed_s` ago.
 
     Depends on the moment alone, so that small shares add up over many looks.
     """
-    per_second = count / period_s
-    return int(now_s * per_second) - int((now_s - elapsed_s) * per_second)
+    return _turn(count, period_s, now_s) - _turn(count, period_s, now_s - elapsed_s)
 
 
 def slice_of(things: Sequence[T], period_s: float, *, now_s: float, elapsed_s: float) -> list[T]:
     """Those of a fixed order whose turn came since `elapsed_s` ago: each once in a period."""
     if not things:
         return []
-    share = turns(len(things), period_s, now_s=now_s, elapsed_s=elapsed_s)
-    first = int((now_s - elapsed_s) * len(things) / period_s)
-    return [things[(first + place) % len(things)] for place in range(min(share, len(things)))]
+    count = len(things)
+    share = turns(count, period_s, now_s=now_s, elapsed_s=elapsed_s)
+    first = _turn(count, period_s, now_s - elapsed_s)
+    return [things[(first + place) % count] for place in range(min(share, count))]
 
 
 def by_turn(aged: Iterable[Aged[T]], period_s: float, *, now_s: float, elapsed_s: float) -> list[T]:
-    """The oldest ones, as many as their requests have turns; and all that are older than the period."""
+    """All that are older than the period; and of the others the oldest, for as many requests as have their turn.
+
+    What takes more requests than that waits until it is as old as the period.
+    """
     waiting = sorted(aged, key=lambda one: -one.age_s)
     left = turns(sum(one.cost for one in waiting), period_s, now_s=now_s, elapsed_s=elapsed_s)
     found: list[T] = []
     for one in waiting:
-        if left <= 0 and one.age_s < period_s:
-            break
-        left -= one.cost
-        found.append(one.what)
+        if one.age_s >= period_s or one.cost <= left:
+            left -= one.cost
+            found.append(one.what)
     return found
