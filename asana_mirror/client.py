@@ -145,6 +145,10 @@ class Asana:
         """Read one record."""
         return await self._insist(path, params, wire.read_record)
 
+    async def page_at_once(self, path: str, params: Mapping[str, str]) -> Answer[Page]:
+        """Read one page, asking once: raises WaitAndRepeat as well, where somebody who needs it would try again."""
+        return await self._attempt(path, params, wire.read_page)
+
     async def glance(self, path: str, params: Mapping[str, str]) -> Mapping[str, Any] | None:
         """Ask for one record, once: None where it is refused, or where one would have to wait and repeat."""
         try:

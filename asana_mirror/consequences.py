@@ -169,7 +169,9 @@ class Consequences:
         born, before = written.born.get(resource.name, set()), written.before.get(resource.name, {})
         thorough = step.why if step and step.why in THOROUGH else None
         unheard = self._mirror.unheard.among(before) if resource.name == "tasks" and before else set()
-        left = unheard - self._mirror.unheard.since_before(unheard) if unheard else unheard
+        # Nobody told what happened below those that left all that has a stream, or have only now come to one.
+        strange = unheard - self._mirror.unheard.since_before(unheard) if unheard else unheard
+        strange |= self._mirror.unheard.heard_by_now(unheard) if unheard else set()
         changes = {
             gid: columns_that_differ(resource.name, stood, rows[gid])
             for gid, stood in before.items()
@@ -179,8 +181,7 @@ class Consequences:
             heard = gid not in unheard and not thorough
             columns = changes.get(gid, frozenset())
             told = (resource.name, gid) in self.told
-            # Nobody told what happened below it since it left all that has a stream.
-            look_below = thorough or (GAP if gid in left else None)
+            look_below = thorough or (GAP if gid in strange else None)
             news = News(gid in born, gid in before, columns, gid in reshaped, look_below, heard, told)
             self._open(resource, gid, row, news, step)
         if resource.name == "tasks":

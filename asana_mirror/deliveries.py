@@ -28,9 +28,11 @@ def is_signed(sealed: hmac.HMAC, signature: str) -> bool:
 def read_delivery(body: bytes) -> list[Event]:
     """The events that can be understood; none is a heartbeat. Raises ValueError for what is no delivery."""
     try:
-        told = read_body(body).get("events")
+        told = read_body(body).get("events") if body else None
     except WaitAndRepeat:
-        told = None
+        told = ""
+    if told is None:  # a heartbeat is an empty list, or nothing at all
+        return []
     if not isinstance(told, list):
         raise ValueError("The delivery is not a JSON object with a list of events.")
     events = [read_event(one) for one in told if isinstance(one, dict)]

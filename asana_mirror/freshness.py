@@ -81,8 +81,9 @@ def streams_due(streams: Iterable[Stream], tick: Tick, hot: Collection[str] = ()
     due: list[str] = []
     cold: list[Aged[str]] = []
     for stream in streams:
-        wanted_s = 0.0 if stream.project_gid in hot else period_s(stream.quiet_s, tick.every_s)
-        if stream.has_webhook or wanted_s >= COLD_S:
+        is_hot = stream.project_gid in hot  # what a search shows and a webhook has not told may be lost
+        wanted_s = 0.0 if is_hot else period_s(stream.quiet_s, tick.every_s)
+        if (stream.has_webhook and not is_hot) or wanted_s >= COLD_S:
             cold.append(Aged(stream.project_gid, stream.heard_s))
         elif stream.heard_s + tick.every_s / 2 >= wanted_s:
             due.append(stream.project_gid)

@@ -17,11 +17,11 @@ from asana_mirror.freshness import (
     streams_due,
 )
 from asana_mirror.persons import Persons
-from asana_mirror.plan import SWEEP, sweep_of
+from asana_mirror.plan import SWEEP, sweep_of, wanted
 from asana_mirror.review import Due, Review
 from asana_mirror.store import Mirror
 from asana_mirror.times import now, seconds_since, utc_before
-from asana_mirror.words import Step
+from asana_mirror.words import Scope, Step
 
 TOLD = ("project_sections", "project_attachments")
 COLLECTIONS = [name for name, listing in LISTINGS.items() if listing.each_run]
@@ -41,12 +41,14 @@ class Glance:
         tick: Tick,
         review: Review,
         persons: Persons,
+        scope: Scope,
         projects: Collection[str] | None = None,
     ) -> None:
         self._mirror = mirror
         self._tick = tick
         self._review = review
         self._persons = persons
+        self._scope = scope
         self._projects = projects
 
     def streams(self, hot: Collection[str]) -> set[str]:
@@ -69,10 +71,7 @@ class Glance:
         """Lists to be read, and tasks to be read by themselves."""
         ages, tick = self._mirror.ages, self._tick
         self._persons.whole_lists_before = utc_before(max_age_s)
-        due = Due()
-        if self._projects is None:
-            due.lists += lists_due(ages.aged(ROOTS), tick, ROOTS_WITHIN_S)
-            due.lists += [self._part_of(step) for step in lists_due(ages.aged(LEAVES), tick)]
+        due, collections = Due(), self._collections()
         for gid in tick.turn(ages.swept(), sweep_every_s):
             due.lists += sweep_of(gid, SWEEP)
         due.lists += tick.turn(ages.aged(BY_AGE), max_age_s)
@@ -83,8 +82,23 @@ class Glance:
         one_by_one = tick.turns(1, LOOSE_EVERY_S)
         due.tasks += self._review.strays(int(tick.now_s / tick.every_s), most=one_by_one)
         due.lists += self._review.families(one_by_one)
-        due.lists = list(filter(self._review.is_wanted, due.lists))
+        due.lists = [*collections, *filter(self._review.is_wanted, due.lists)]
         return due
+
+    def _collections(self) -> list[Step]:
+        """Lists of no project, in the workspaces to which the watch is narrowed, if it is."""
+        if self._scope.in_places:
+            return []
+        roots, leaves = (
+            [aged for aged in self._mirror.ages.aged(names) if self._is_within(aged.what)]
+            for names in (ROOTS, LEAVES)
+        )
+        found = [*lists_due(roots, self._tick, ROOTS_WITHIN_S), *lists_due(leaves, self._tick)]
+        return [self._part_of(step) for step in found if wanted(step.listing, self._scope)]
+
+    def _is_within(self, step: Step) -> bool:
+        place = step.parent_gid if step.listing.below == "workspaces" else step.workspace_gid
+        return step.listing.below is None or not self._scope.workspaces or place in self._scope.workspaces
 
     def _part_of(self, step: Step) -> Step:
         return self._persons.tasks_of(step) if step.listing.name == "assigned_tasks" else step

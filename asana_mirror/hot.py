@@ -10,9 +10,9 @@ from functools import partial
 from typing import Any
 
 from asana_mirror.catalog import RESOURCES, opt_fields
-from asana_mirror.client import Asana, GaveUp
+from asana_mirror.client import Asana
 from asana_mirror.decode import decode
-from asana_mirror.errors import CarryOnWithout, StartOver
+from asana_mirror.errors import CarryOnWithout, StartOver, WaitAndRepeat
 from asana_mirror.freshness import Tick
 from asana_mirror.plan import PAGE
 from asana_mirror.reading import Reading
@@ -56,9 +56,9 @@ class Hot:
         for gid in gids:
             after = earlier(min(wish.first_at or "" for wish in told.values()), 0.001)
             try:
-                answer = await self._asana.page(*modified_request(gid, after, opt_fields("tasks")))
+                answer = await self._asana.page_at_once(*modified_request(gid, after, opt_fields("tasks")))
                 await self._reading.sifting.look_up("tasks", answer.content.records)
-            except (CarryOnWithout, GaveUp, StartOver):
+            except (CarryOnWithout, StartOver, WaitAndRepeat):
                 continue
             records = [
                 one for one in answer.content.records if isinstance(one, dict) and self._is_new(one, told)
@@ -90,10 +90,12 @@ class Hot:
         reached = mark
         try:
             for _ in range(MOST_PAGES):
-                answer = await self._asana.page(*modified_request(workspace_gid, earlier(mark, 0.001)))
+                answer = await self._asana.page_at_once(
+                    *modified_request(workspace_gid, earlier(mark, 0.001))
+                )
                 records = [one for one in answer.content.records if isinstance(one, dict)]
                 found += records
-                reached = max([reached, *_times(records)])
+                reached = min(max([reached, *_times(records)]), answer.asked_at)
                 if len(records) < PAGE or reached == mark:
                     reached = max(reached, earlier(answer.asked_at, OVERLAP_S))
                     break
@@ -101,7 +103,7 @@ class Hot:
         except CarryOnWithout as refusal:
             self._note(workspace_gid, SearchState(REFUSED, status=refusal.status))
             return []
-        except (GaveUp, StartOver):
+        except (StartOver, WaitAndRepeat):  # a hint is not worth waiting for
             return found
         self._note(workspace_gid, SearchState(WATCHED, after=reached))
         self._searched.append(workspace_gid)

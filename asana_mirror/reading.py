@@ -123,6 +123,7 @@ class Reading:
             token = answer.sync
         except (CarryOnWithout, GaveUp) as refusal:
             with self._mirror.atomic():
+                self._mirror.streams.refuse(gid, refusal.status or 0)
                 self._mirror.ledger.note_problem(
                     key_of(gid), "events", refusal.status, str(refusal), run_id=self.run.id, now=utc_now()
                 )

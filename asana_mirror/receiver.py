@@ -7,6 +7,7 @@ https://developers.asana.com/docs/webhooks-guide
 from __future__ import annotations
 
 import asyncio
+import hmac
 import re
 import sqlite3
 from collections import Counter
@@ -19,7 +20,7 @@ from typing import Any
 from asana_mirror.deliveries import is_signed, read_delivery, seal
 from asana_mirror.errors import MirrorError, NotAMirror
 from asana_mirror.store import Mirror
-from asana_mirror.store.webhooks import ASKED, REFUSED, Webhook
+from asana_mirror.store.webhooks import ACTIVE, ASKED, REFUSED, Webhook
 from asana_mirror.times import utc_now
 
 Headers = tuple[tuple[bytes, bytes], ...]
@@ -160,6 +161,9 @@ class Receiver:
         secret = secrets.pop()
         if secrets or not _SECRET.fullmatch(secret):
             raise _Refused("bad_handshake")
+        known = (webhook.secret or "").encode()
+        if webhook.state == ACTIVE and hmac.compare_digest(known, secret):  # the same once more
+            return _Answer(200, ((b"x-hook-secret", secret),))
         if webhook.state != ASKED:  # asked before anything is locked for writing
             raise _Refused("unexpected_handshake")
         with self._opened() as mirror, mirror.atomic():
@@ -196,10 +200,10 @@ class Receiver:
 
 
 def _open(path: Path) -> Mirror:
-    """Never makes a mirror: where there is none, nobody has asked for webhooks."""
+    """Never makes or upgrades a mirror: where there is none, nobody has asked for webhooks."""
     if not path.is_file() or not path.stat().st_size:
         raise NotAMirror(f"There is no mirror at {path}.")
-    return Mirror(path, busy_timeout_s=BUSY_TIMEOUT_S)
+    return Mirror(path, busy_timeout_s=BUSY_TIMEOUT_S, upgrades=False)
 
 
 def _values(scope: Message, name: bytes) -> set[bytes]:

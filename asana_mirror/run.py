@@ -274,6 +274,7 @@ def conclude(mirror: Mirror, run: Run, reading: Reading, options: SyncOptions) -
             mirror.ledger.drop_what_is_over(run.round)
             mirror.streams.look_closely(now=run.started_at)
         if run.mode == "tick":
+            mirror.deliveries.forget_told_for_nothing()
             mirror.ledger.thin_out(quiet_before=utc_before(QUIET_KEPT_S), before=utc_before(KEPT_S))
         mirror.rounds.end(run, "complete", now=now, deleted=deleted, drift=news.drift)
     return deleted

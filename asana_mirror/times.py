@@ -16,8 +16,13 @@ def as_asana_writes(moment: datetime) -> str:
 
 
 def is_time(text: str) -> bool:
-    """Whether a text is a time as Asana writes it."""
-    return _TIME.fullmatch(text) is not None
+    """Whether a text is a time as Asana writes it, and one that there was or will be."""
+    if _TIME.fullmatch(text) is None:
+        return False
+    try:
+        return 1970 <= datetime.fromisoformat(text).year < 9000
+    except ValueError:
+        return False
 
 
 def system_clock() -> datetime:
@@ -53,7 +58,7 @@ def earlier(moment: str, seconds: float) -> str:
 
 
 def seconds_since(moment: str | None, then: datetime) -> float:
-    """How long before `then` a moment was; infinitely long where there was none."""
-    if moment is None:
+    """How long before `then` a moment was; infinitely long where there was none, or where it is no time."""
+    if moment is None or not is_time(moment):
         return math.inf
     return (then - datetime.fromisoformat(moment)).total_seconds()

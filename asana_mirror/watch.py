@@ -45,7 +45,8 @@ LOG = logging.getLogger("asana_mirror")
 
 GATHER_S = 0.2  # news that comes together is followed together
 PULSE_S = 1.0
-AFTER_FAILURE_S = 2.0
+AFTER_FAILURE_S = 2.0  # before news is followed that could not be; doubled up to AT_LAST_S
+AT_LAST_S = 120.0
 OLDEST_S = 15 * 60.0
 JUMP_S = 30.0  # a clock that went so much further than the time that passed was set, or the machine slept
 TEND_EVERY_S = 3600.0  # webhooks at Asana are looked after
@@ -86,7 +87,7 @@ class Watch:
         self._tick_due = True  # the first run is at once
         self._news = False
         self._streams: set[str] = set()  # to be caught up, because their webhooks are new
-        self._is_failing = False  # whether the last run did not come to its end
+        self._failures = 0  # runs in a row that did not come to their end
         self._has_begun = False  # whether the first turn is over
         self._ticked_at: float | None = None  # the last tick, or look at everything, that came to its end
         self._has_new = False  # whether the last tick brought rows that were not there
@@ -160,10 +161,14 @@ class Watch:
     async def _until_due(self) -> None:
         if not (self._tick_due or self._news or self._stop.is_set()):
             await self._until_woken()
-        if (
-            self._news and not self._tick_due
-        ):  # what comes together is followed together, and fails but now and then
-            await self._is_stopped_within(AFTER_FAILURE_S if self._is_failing else GATHER_S)
+        if self._news and not self._tick_due:  # what comes together is followed together
+            await self._is_stopped_within(self._pause_s())
+
+    def _pause_s(self) -> float:
+        """Before news is followed: the longer, the oftener that failed."""
+        if not self._failures:
+            return GATHER_S
+        return float(min(AFTER_FAILURE_S * 2 ** min(self._failures - 1, 10), AT_LAST_S))
 
     async def _until_woken(self) -> None:
         waits = [asyncio.create_task(self._wake.wait()), asyncio.create_task(self._stop.wait())]
@@ -180,16 +185,19 @@ class Watch:
         focus, began = self._focus(), now().timestamp()
         is_tick, self._tick_due, self._news = self._tick_due, False, False
         streams, self._streams = self._streams, set()
-        self._is_failing = False
+        failures, self._failures = self._failures, 0
         try:
             with self._failures_told():
                 report = await self._run(focus)
                 self._note(report)
                 streams = set()
-                if is_tick and report.outcome == "complete":
+                if (is_tick or focus is None) and report.outcome == "complete":
                     self._ticked_at, self._has_new = began, report.rows_inserted > 0
         finally:
             self._streams |= streams  # where it failed, they have their turn with the next tick
+        if self._failures:
+            self._failures += failures
+            self._news |= not is_tick  # it is on file, and followed as soon as that succeeds
         self._has_begun = True
         self.file.check()
         self._tend(has_new=is_tick and self._has_new)
@@ -263,7 +271,7 @@ class Watch:
             LOG.exception("Something unexpected happened: %s: %s", type(error).__name__, error)
 
     def _count_failure(self) -> None:
-        self._is_failing = True
+        self._failures = 1
         self.totals[RUNS + "failed"] += 1
         if self._asana is not None:
             self.totals["requests"] += self._asana.requests
@@ -323,6 +331,7 @@ class Watch:
             if not isinstance(error, Exception):
                 raise
             LOG.error("The webhooks could not be looked after: %s: %s", type(error).__name__, error)
+            await self._tick()
             return
         self._can_make = done.trouble is None
         _tell_of(done)

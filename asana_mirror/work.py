@@ -71,7 +71,8 @@ class Work:
         else:  # as the mirror stood before anything is written
             with self._mirror.atomic():
                 self._mirror.unheard.find()
-                self._wish_for_the_unknown()
+                if not isinstance(self._focus, News):
+                    self._wish_for_the_unknown()
             self._listening.take_in()
         if self._focus is not None:
             await self._look_at(self._focus)
@@ -106,7 +107,7 @@ class Work:
         streams, due, hot = set(focus.streams), Due(), None
         if isinstance(focus, Tick):
             persons = self.reading.consequences.persons
-            glance = Glance(self._mirror, focus, self._review, persons, self._projects)
+            glance = Glance(self._mirror, focus, self._review, persons, self._scope, self._projects)
             hot = Hot(self._asana, self._mirror, self._scope, self.reading, focus)
             streams = glance.streams(await hot.projects())
             due = glance.due(self._attention.max_age_s, self._attention.sweep_every_s)

@@ -153,14 +153,36 @@ def test_a_project_that_only_tasks_name_is_asked_for(both: Mirrored, dies: bool)
         trash_project(world, me, world.records[new["gid"]])
     listener = Listener(both.app)
     seen = Mirrored(world, listener, both.path)  # type: ignore[arg-type]
-    for _ in range(3):
-        look(seen, News())
+    for number in range(3):
+        look(seen, Tick(1e9 + number * 300.0, 300.0, 300.0))
     asked_for = [request.path for request in listener.requests]
-    assert asked_for.count(f"/projects/{new['gid']}") == 1
+    assert asked_for.count(f"/projects/{new['gid']}") == int(dies)  # else the list of projects shows it
     assert both.is_alive("projects", new["gid"]) is not dies
     assert both.is_alive("tasks", alone["gid"]) is not dies
     both.sync()
     assert equal_but_for_lag(both)
+
+
+@pytest.mark.parametrize("look_at", ["news", "everything"])
+def test_what_happened_below_a_task_before_it_came_to_a_stream_is_read_then(
+    both: Mirrored, look_at: str
+) -> None:
+    """Its parent stood in no project, so that nobody told of it; then the parent is put into one."""
+    world, me, workspace = both.world, both.world.me, both.world.workspaces[0]
+    parent = create_task(world, me, {"name": "Loose", "assignee": me, "workspace": workspace})
+    below = create_task(world, me, {"name": "Below"}, parent)
+    further = create_task(world, me, {"name": "Further below"}, below)
+    both.sync()
+    assert both.is_alive("tasks", further["gid"])
+    rename(both, further["gid"], "Changed unheard")
+    project = world.records[value(both.path, "SELECT gid FROM projects ORDER BY gid")]
+    add_project(world, me, parent, project)
+    deliver(both)
+    if look_at == "news":
+        look(both, News())
+    else:
+        both.sync()
+    assert both.row("tasks", further["gid"])["name"] == "Changed unheard"
 
 
 @pytest.fixture

@@ -58,9 +58,14 @@ class Mirror:
     """An open mirror, or one to look into. Whatever belongs together is written inside one `with mirror.atomic():`."""
 
     def __init__(
-        self, path: Path, only_look: Database | None = None, *, busy_timeout_s: float = BUSY_TIMEOUT_S
+        self,
+        path: Path,
+        only_look: Database | None = None,
+        *,
+        busy_timeout_s: float = BUSY_TIMEOUT_S,
+        upgrades: bool = True,
     ) -> None:
-        self.db: Database = only_look or open_mirror(path, busy_timeout_s=busy_timeout_s)
+        self.db: Database = only_look or open_mirror(path, busy_timeout_s=busy_timeout_s, upgrades=upgrades)
         self.path = path
         self._memory = Memory(self.db, holds=only_look is None)
         purged = PurgedPeople(self.db, self._memory)

@@ -295,7 +295,7 @@ class Absence:
         missing = dict(
             self._db.execute(
                 "SELECT resource, count(*) FROM sync_missing WHERE round = ? AND reason != ? AND explained = 0 "
-                "GROUP BY resource",
+                f"AND NOT (resource = 'projects' AND gid IN ({_NEVER_READ})) GROUP BY resource",
                 [round_number, IN_DOUBT],
             ).fetchall()
         )
@@ -358,6 +358,9 @@ class Absence:
     def _count(self, sql: str, parameters: Sequence[object] = ()) -> int:
         (count,) = self._db.execute(sql, list(parameters)).fetchone()
         return int(count)
+
+
+_NEVER_READ = "SELECT gid FROM projects WHERE _synced_at IS NULL"
 
 
 def _may_go(resource: str) -> str:

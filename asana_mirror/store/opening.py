@@ -89,8 +89,8 @@ def steps() -> list[Path]:
     return sorted(schema_folder().glob("[0-9][0-9][0-9][0-9]_*.sql"))
 
 
-def open_mirror(path: Path, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> Database:
-    """Open for writing; make the file (mode 0600) or upgrade it where needed.
+def open_mirror(path: Path, *, busy_timeout_s: float = BUSY_TIMEOUT_S, upgrades: bool = True) -> Database:
+    """Open for writing; make the file (mode 0600) or upgrade it where needed, if this `upgrades` at all.
 
     What another connection keeps locked is waited for so many seconds, at each statement.
     """
@@ -106,7 +106,11 @@ def open_mirror(path: Path, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> Databa
         connection.execute("PRAGMA wal_autocheckpoint = 8000")
         connection.execute("PRAGMA journal_size_limit = 67108864")
         db = Database(connection)
-        migrate(db)
+        if upgrades:
+            migrate(db)
+        elif version_of(db) < len(steps()):
+            connection.close()
+            raise _too_old(path)
         return db
 
 
@@ -134,9 +138,7 @@ def looked_into(path: Path, *, without_trace: bool = False) -> Iterator[sqlite3.
         try:
             (version,) = connection.execute("PRAGMA user_version").fetchone()
             if version < len(steps()):
-                raise WrongUsage(
-                    f"{path} was made by an older asana-mirror.", hint=f"Run asana-mirror sync {path} first."
-                )
+                raise _too_old(path)
             yield connection
         finally:
             connection.close()
@@ -147,14 +149,29 @@ def migrate(db: Database) -> None:
 
     Views and triggers hold no data: the first step drops them, the last one makes them anew.
     """
-    (done,) = db.execute("PRAGMA user_version").fetchone()
+    done = version_of(db)
     missing = steps()[done:]
     for number, step in enumerate(missing, start=done + 1):
         script = [drop_views_sql(db), drop_triggers_sql(db), step.read_text(encoding="utf-8")]
         if step is missing[-1]:
             script += [_read_schema("views.sql"), _read_schema("search.sql")]
         script.append(f"PRAGMA application_id = {APPLICATION_ID};\nPRAGMA user_version = {number};")
-        _run_script(db, "\n".join(script))
+        try:
+            _run_script(db, "\n".join(script))
+        except sqlite3.OperationalError:
+            if version_of(db) < number:  # else somebody else has taken this step meanwhile
+                raise
+
+
+def _too_old(path: Path) -> WrongUsage:
+    return WrongUsage(
+        f"{path} was made by an older asana-mirror.", hint=f"Run asana-mirror sync {path} first."
+    )
+
+
+def version_of(db: Database) -> int:
+    """The number of steps that a mirror has taken."""
+    return int(db.execute("PRAGMA user_version").fetchone()[0])
 
 
 def _read_schema(name: str) -> str:

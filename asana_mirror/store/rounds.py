@@ -81,6 +81,8 @@ class Rounds:
             )
         if scope.is_whole:
             self._take_over(round_number, also_due=mode != "full")
+        elif mode not in WALKS:
+            self._take_over_own(round_number, scope)
         cursor = self._db.execute(
             "INSERT INTO sync_runs (round, mode, scope, started_at, holder, version) VALUES (?, ?, ?, ?, ?, ?)",
             [round_number, mode, orjson.dumps(asdict(scope)).decode(), now, holder, version],
@@ -150,6 +152,21 @@ class Rounds:
         self._db.execute(
             "UPDATE sync_missing SET reason = 'in_doubt' WHERE explained = 0 AND resource NOT IN "
             "('enum_options', 'custom_field_settings')"
+        )
+
+    def _take_over_own(self, round_number: int, scope: Scope) -> None:
+        """What passes over the same part left undone, of whose events nobody tells again."""
+        unfinished = (
+            "SELECT round FROM sync_runs WHERE scope = ?2 AND mode NOT IN ('first', 'full', 'repair') "
+            "AND coalesce(outcome, '') != 'complete'"
+        )
+        parameters = [round_number, orjson.dumps(asdict(scope)).decode()]
+        self._db.execute(
+            f"UPDATE sync_checkpoints SET round = ?1 WHERE due = 1 AND round IN ({unfinished})", parameters
+        )
+        self._db.execute(
+            f"UPDATE OR IGNORE sync_seen SET round = ?1 WHERE scope LIKE '/%' AND round IN ({unfinished})",
+            parameters,
         )
 
     def count(

@@ -60,9 +60,12 @@ class Streams:
     def refuse(self, project_gid: str, status: int) -> None:
         """Asana will not tell what happens there; the token is of no use any more."""
         self._db.execute(
-            "UPDATE sync_checkpoints SET cursor = NULL, refused = ? WHERE listing = ?",
-            [status, key_of(project_gid)],
+            "INSERT INTO sync_checkpoints (listing, name, parent_gid, rank, round, due, refused) "
+            "VALUES (?, ?, ?, 0, 0, 0, ?) ON CONFLICT (listing) DO UPDATE SET "
+            "cursor = NULL, refused = excluded.refused",
+            [key_of(project_gid), STREAM, project_gid, status],
         )
+        self._db.execute("DELETE FROM sync_told WHERE project_gid = ?", [project_gid])
 
     def quiet_since(
         self, moment: str | None, projects: Collection[str] | None = None
@@ -123,7 +126,8 @@ class Streams:
         return [
             row[0]
             for row in self._db.execute(
-                "SELECT gid FROM projects AS p WHERE _synced_at IS NULL AND _deleted_at IS NULL AND EXISTS "
+                "SELECT gid FROM projects AS p WHERE _synced_at IS NULL AND _deleted_at IS NULL AND NOT EXISTS "
+                "(SELECT 1 FROM sync_problems WHERE listing = '/projects/' || p.gid) AND EXISTS "
                 "(SELECT 1 FROM task_projects JOIN tasks ON tasks.gid = task_gid WHERE project_gid = p.gid "
                 "AND tasks._deleted_at IS NULL)"
             )

@@ -72,6 +72,17 @@ class Unheard:
         )
         return {row[0] for row in found}
 
+    def heard_by_now(self, gids: Iterable[str]) -> set[str]:
+        """Which of these tasks no stream told of when the run began, and one does since."""
+        self.find()
+        found = self._db.execute(
+            "SELECT t.gid FROM tasks AS t JOIN temp.unheard ON unheard.gid = t.gid "
+            f"WHERE t.gid IN (SELECT value FROM json_each(?)) AND ({_IN_A_PROJECT} OR "
+            "(t.parent_gid IS NOT NULL AND t.parent_gid NOT IN (SELECT gid FROM temp.unheard)))",
+            [gids_json(gids)],
+        )
+        return {row[0] for row in found}
+
     def by_assignee(self) -> dict[tuple[str, str], tuple[int, int]]:
         """(person, workspace) → how many living tasks are theirs, and how many of them no stream tells of."""
         self.find()

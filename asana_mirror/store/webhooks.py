@@ -162,6 +162,13 @@ class Deliveries:
         found = self._db.execute("SELECT event FROM sync_told WHERE project_gid = ?", [project_gid])
         return {row[0] for row in found}
 
+    def forget_told_for_nothing(self) -> None:
+        """Of projects whose streams nobody reads: they will not tell it again."""
+        self._db.execute(
+            "DELETE FROM sync_told WHERE project_gid NOT IN "
+            "(SELECT parent_gid FROM sync_checkpoints WHERE name = 'events' AND cursor IS NOT NULL)"
+        )
+
     def forget_told(self, project_gid: str) -> None:
         """Its stream was read to its end."""
         self._db.execute("DELETE FROM sync_told WHERE project_gid = ?", [project_gid])
