@@ -13,7 +13,7 @@ from asana_mirror.catalog import RESOURCES, opt_fields
 from asana_mirror.client import Asana
 from asana_mirror.decode import decode
 from asana_mirror.errors import CarryOnWithout, StartOver, WaitAndRepeat
-from asana_mirror.freshness import Tick
+from asana_mirror.freshness import COLD_S, Tick
 from asana_mirror.plan import PAGE
 from asana_mirror.reading import Reading
 from asana_mirror.store import Mirror
@@ -25,7 +25,7 @@ from asana_mirror.words import Scope, Wish
 KIND = "modified"  # the row of sync_searches
 WATCHED, REFUSED = "watched", "refused"
 OVERLAP_S = 300.0  # by which each search reaches back before the one before
-MOST_PAGES = 5  # of a hundred tasks, in one tick
+MOST_PAGES = 20  # of a hundred tasks, in one tick; the next one goes on from there
 WORTH_IT = 5  # tasks: fewer are read by themselves
 TRY_AGAIN_S = 24 * 3600.0  # where it was refused
 
@@ -110,10 +110,12 @@ class Hot:
         return found
 
     def _begin_at(self, workspace_gid: str) -> str:
-        """Never far back: what was missed for long is told by streams."""
+        """Where the last one ended; what is older than any watch would leave it, a look at everything has found."""
         state = self._mirror.searches.state(workspace_gid, KIND)
-        furthest = utc_before(self._mirror.streams.clock_offset_s() + 2 * self._tick.every_s + OVERLAP_S)
-        return max(furthest, state.after) if state and state.after else furthest
+        offset_s = self._mirror.streams.clock_offset_s()
+        if state is None or state.after is None:
+            return utc_before(offset_s + 2 * self._tick.every_s + OVERLAP_S)
+        return max(state.after, utc_before(offset_s + COLD_S))
 
     def _note(self, workspace_gid: str, state: SearchState) -> None:
         with self._mirror.atomic():

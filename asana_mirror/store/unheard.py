@@ -12,7 +12,7 @@ from asana_mirror.words import Step, step_named
 
 _IN_A_PROJECT = (
     "EXISTS (SELECT 1 FROM task_projects AS m JOIN projects AS p ON p.gid = m.project_gid "
-    "WHERE m.task_gid = t.gid AND p._deleted_at IS NULL)"
+    "WHERE m.task_gid = t.gid AND p._deleted_at IS NULL AND p._synced_at IS NOT NULL)"
 )
 _LISTED_ELSEWHERE = (  # among a person's tasks, or below a tag
     "(t.assignee_gid IS NOT NULL AND EXISTS (SELECT 1 FROM user_workspaces AS u WHERE u.user_gid = t.assignee_gid "
