@@ -88,7 +88,8 @@ def test_a_search_that_lags_behind_the_streams_is_not_taken_for_the_answer(tmp_p
 def test_tasks_of_which_streams_told_come_a_hundred_at_a_time_where_they_may_be_searched(
     tmp_path: Path,
 ) -> None:
-    for premium, most in ((True, 0), (False, 10)):
+    # An event may be a millisecond younger than what its task says, and that one is read by itself.
+    for premium, most in ((True, 3), (False, 10)):
         folder = tmp_path / str(premium)
         folder.mkdir()
         ticking = small(folder, premium=premium)
