@@ -143,9 +143,8 @@ class Errands:
                         wish.resource, wish.gid, reason, self._run.round, explained=wish.deleted
                     )
                     self._mirror.inbox.fulfil(wish.resource, [wish.gid], anew=True)
-                elif (
-                    outcome == "refused" and wish.resource == "projects"
-                ):  # lists show it, as far as anything does
+                elif outcome == "refused" and wish.resource == "projects":
+                    # Lists show it, as far as anything does.
                     self._mirror.inbox.fulfil(wish.resource, [wish.gid], anew=True)
         return True
 

@@ -14,6 +14,8 @@ from asana_mirror.rotation import Aged, by_turn, slice_of, turns
 
 T = TypeVar("T")
 
+TOKEN_LIFE_S = 24 * 3600.0  # of an event stream, or shorter: https://developers.asana.com/docs/events
+SILENT_S = 24 * 3600.0  # a webhook that was silent for so long is dead: a heartbeat is due every 8 hours
 COLD_S = 5.8 * 3600.0  # streams of projects that nobody touches; well below half of a token's life
 COOLING = 4.0  # a stream that told something an hour ago is heard each quarter of an hour
 ACTIVE_TICKS = 2.0  # the greatest age of what is in use

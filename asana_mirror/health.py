@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 
+from asana_mirror.freshness import SILENT_S, TOKEN_LIFE_S
 from asana_mirror.store.absence import ALIVE
 from asana_mirror.store.excluded import kept_out
 from asana_mirror.store.opening import looked_into
@@ -21,8 +22,6 @@ Health = dict[str, Any]
 WHOLE_MODES = ("first", "full", "changes", "tick")  # of runs that look at everything: neither news nor repair
 GOOD_ENDS = ("complete", "budget", "interrupted")
 FAILURES = 3  # in a row, and nobody can hope that the next run will do
-TOKEN_LIFE_S = 24 * 3600.0  # of an event stream: https://developers.asana.com/docs/events
-SILENCE_S = 24 * 3600.0  # Asana sends a heartbeat every eight hours
 
 
 def read_health(path: Path, *, max_age_s: float) -> Health:
@@ -135,7 +134,7 @@ def _webhooks(connection: sqlite3.Connection) -> dict[str, int]:
     counts = connection.execute(
         "SELECT coalesce(sum(state = ?1), 0), coalesce(sum(state = ?2), 0), "
         "coalesce(sum(state = ?1 AND coalesce(heard_at, noted_at) < ?3), 0) FROM sync_webhooks",
-        [ACTIVE, REFUSED, utc_before(SILENCE_S)],
+        [ACTIVE, REFUSED, utc_before(SILENT_S)],
     ).fetchone()
     return dict(zip(("active", "refused", "silent"), counts, strict=True))
 

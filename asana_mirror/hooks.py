@@ -23,6 +23,7 @@ from asana_mirror.errors import (
     OffsetExpired,
     WaitAndRepeat,
 )
+from asana_mirror.freshness import SILENT_S
 from asana_mirror.store import Mirror
 from asana_mirror.store.webhooks import ACTIVE, ASKED, REFUSED, Webhook
 from asana_mirror.times import earlier, utc_now
@@ -35,7 +36,6 @@ MOST_PAGES = 500  # of one workspace; a list that leads to itself must not be fo
 AT_ONCE = 10  # of the 13 writes that may be in flight
 FAILURES = 3  # in a row, before anything succeeded: the next ones would fail as well
 KEY_BYTES = 24
-SILENT_S = 24 * 3600.0  # a heartbeat is due every 8 hours
 REFUSED_FOR_S = 24 * 3600.0  # a project, where others have a webhook
 ALL_REFUSED_FOR_S = 1800.0
 NO_HANDSHAKE = (

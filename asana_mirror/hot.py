@@ -1,6 +1,7 @@
 """Which projects are in use: where Asana lets a token search, a request a workspace tells what was modified lately.
 
-Search lags behind and is no proof of anything: it only says whose streams are heard first.
+Search lags behind and is no proof that nothing happened: it says whose streams are heard first, and a record that it
+shows counts only where it is at least as new as what streams told.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ from asana_mirror.client import Asana, GaveUp
 from asana_mirror.deliveries import mark_of, read_delivery
 from asana_mirror.errors import CarryOnWithout, SyncTokenExpired
 from asana_mirror.folding import asked_by
+from asana_mirror.freshness import TOKEN_LIFE_S
 from asana_mirror.plan import EVENT, GAP, sweep_of, wanted
 from asana_mirror.reading import Reading
 from asana_mirror.store import Mirror, Run
@@ -19,7 +20,6 @@ from asana_mirror.store.streams import key_of
 from asana_mirror.times import utc_before, utc_now
 from asana_mirror.words import Event, EventsPage, Scope, Step
 
-TOKEN_LIFE_S = 24 * 3600.0  # https://developers.asana.com/docs/events: or sooner
 LOOK_EVERY_S = 60.0  # how often a long walk asks itself whether a token grows old
 MOST_CALLS = 10_000  # of one stream: a stream that leads to itself must not be followed for ever
 AT_A_TIME = 100  # deliveries folded in one transaction

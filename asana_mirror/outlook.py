@@ -9,7 +9,7 @@ from dataclasses import replace
 from asana_mirror.catalog import LISTINGS, Row, listings_below
 from asana_mirror.errands import grouped, list_instead, wishes_to_read
 from asana_mirror.estimate import Estimate
-from asana_mirror.listening import TOKEN_LIFE_S
+from asana_mirror.freshness import TOKEN_LIFE_S
 from asana_mirror.persons import Persons
 from asana_mirror.plan import (
     GAP,

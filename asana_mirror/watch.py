@@ -264,9 +264,8 @@ class Watch:
             self._count_failure()
             hint = error.hint if isinstance(error, UserMustAct) else "It is tried again at the next tick."
             LOG.error("%s %s", error, hint)
-        except (
-            Exception
-        ) as error:  # a bug, in one run of many: the next one goes on from the last written page
+        except Exception as error:
+            # A bug, in one run of many: the next one goes on from the last written page.
             self._count_failure()
             LOG.exception("Something unexpected happened: %s: %s", type(error).__name__, error)
 

@@ -362,3 +362,7 @@ class Process:
 def _keep(stream: Any, kept: list[str]) -> None:
     for line in stream:
         kept.append(line)
+
+
+def projects(there: Office) -> list[str]:
+    return [gid for gid in there.world.inside["project", there.world.workspaces[0]] if there.world.alive(gid)]
