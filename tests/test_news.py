@@ -157,7 +157,8 @@ def test_a_project_that_only_tasks_name_is_asked_for(both: Mirrored, dies: bool)
     for number in range(3):
         look(seen, Tick(1e9 + number * 300.0, 300.0, 300.0))
     asked_for = [request.path for request in listener.requests]
-    assert asked_for.count(f"/projects/{new['gid']}") == int(dies)  # else the list of projects shows it
+    times_asked = asked_for.count(f"/projects/{new['gid']}")
+    assert times_asked == 1 or (times_asked == 0 and not dies)  # the list may show it first
     assert both.is_alive("projects", new["gid"]) is not dies
     assert both.is_alive("tasks", alone["gid"]) is not dies
     both.sync()
