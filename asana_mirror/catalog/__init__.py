@@ -8,14 +8,27 @@ never asked for.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextvars import ContextVar
 from functools import cache
+from types import MappingProxyType
 
-from asana_mirror.catalog import people, projects, tasks
+from asana_mirror.catalog import (
+    capacity,
+    people,
+    portfolios,
+    projects,
+    sharing,
+    tasks,
+    templates,
+    updates,
+    workspace,
+)
 from asana_mirror.catalog.shapes import (
     Column,
     Embedded,
     Json,
+    Kept,
     Links,
     Listing,
     Note,
@@ -28,11 +41,14 @@ from asana_mirror.catalog.shapes import (
 __all__ = [
     "LISTINGS",
     "NAMED_BY",
+    "NAMES",
     "RESOURCES",
     "RESOURCE_OF",
     "Column",
     "Embedded",
+    "ExtraFields",
     "Json",
+    "Kept",
     "Links",
     "Listing",
     "Note",
@@ -40,22 +56,32 @@ __all__ = [
     "Reference",
     "Resource",
     "Row",
+    "ask_also",
+    "fields_of",
     "fingerprint",
     "listings_below",
     "listings_of",
+    "listings_opened_by",
     "opt_fields",
 ]
 
-RESOURCES: dict[str, Resource] = {
-    resource.name: resource for resource in (*people.RESOURCES, *projects.RESOURCES, *tasks.RESOURCES)
-}
+_PARTS = (people, projects, tasks, workspace, sharing, updates, portfolios, capacity, templates)
 
-LISTINGS: dict[str, Listing] = {
-    listing.name: listing for listing in (*people.LISTINGS, *projects.LISTINGS, *tasks.LISTINGS)
-}
+RESOURCES: dict[str, Resource] = {resource.name: resource for part in _PARTS for resource in part.RESOURCES}
+
+LISTINGS: dict[str, Listing] = {listing.name: listing for part in _PARTS for listing in part.LISTINGS}
+
+
+def _one_of(name: str) -> str:
+    """Asana's name of one record's kind."""
+    for plural, singular in (("statuses", "status"), ("ies", "y"), ("s", "")):
+        if name.endswith(plural):
+            return name.removesuffix(plural) + singular
+    return name
+
 
 # Asana's name of one record's kind → the resource.
-RESOURCE_OF: dict[str, str] = {name.removesuffix("s"): name for name in RESOURCES} | {"story": "stories"}
+RESOURCE_OF: dict[str, str] = {_one_of(name): name for name in RESOURCES}
 
 # The column of a stub in which a compact record's name goes; "name" where nothing is said, None: it has none.
 NAMED_BY: dict[str, str | None] = {
@@ -63,7 +89,18 @@ NAMED_BY: dict[str, str | None] = {
     "status_updates": "title",
     "project_briefs": None,
     "stories": None,
+    "time_periods": "display_name",
 }
+
+# What can be left out by name: resources, and lists that are only kept as links.
+NAMES: tuple[str, ...] = tuple(
+    dict.fromkeys(
+        [
+            *(name for name, entry in RESOURCES.items() if entry.path),
+            *(listing.resource for listing in LISTINGS.values()),
+        ]
+    )
+)
 
 
 @cache
@@ -73,24 +110,53 @@ def listings_below(resource: str) -> tuple[Listing, ...]:
 
 
 @cache
+def listings_opened_by(resource: str) -> tuple[Listing, ...]:
+    """The listings that records of `resource` may lead to: below them, or named by them."""
+    return tuple(listing for listing in LISTINGS.values() if listing.opened_by == resource)
+
+
+@cache
 def listings_of(resource: str) -> tuple[Listing, ...]:
     """The listings in which records of `resource` come."""
     return tuple(listing for listing in LISTINGS.values() if listing.resource == resource)
 
 
-@cache
+ExtraFields = Mapping[str, tuple[str, ...]]  # resource → fields of which there is no column
+
+_also: ContextVar[ExtraFields] = ContextVar("_also", default=MappingProxyType({}))
+
+
+def ask_also(fields: ExtraFields) -> None:
+    """From now on, in this task and those it starts, ask for more fields: they are kept in `_extra`."""
+    _also.set(fields)
+
+
 def opt_fields(resource_name: str) -> str:
     """The `opt_fields` of a request for whole records, comma-separated and sorted.
 
     https://developers.asana.com/docs/inputoutput-options
     """
-    return ",".join(sorted(set(_asked(RESOURCES[resource_name]))))
+    return _opt_fields(resource_name, tuple(_also.get().get(resource_name, ())))
 
 
 @cache
-def fingerprint(resource_name: str) -> str:
+def _opt_fields(resource_name: str, also: tuple[str, ...]) -> str:
+    return ",".join(sorted({*_asked(RESOURCES[resource_name]), *also}))
+
+
+def fields_of(listing: Listing) -> str:
+    """The `opt_fields` of a list; none where compact records are all there is, or all that is wanted."""
+    return opt_fields(listing.resource) if listing.fields else ""
+
+
+def fingerprint(listing: Listing) -> str:
     """Tells whether what was mirrored was read with the fields that are asked for today."""
-    return hashlib.sha256(opt_fields(resource_name).encode()).hexdigest()[:16]
+    return _hash(fields_of(listing))
+
+
+@cache
+def _hash(fields: str) -> str:
+    return hashlib.sha256(fields.encode()).hexdigest()[:16]
 
 
 def _asked(resource: Resource) -> Iterator[str]:

@@ -151,7 +151,7 @@ LISTINGS = (
         below="teams",
         path="/teams/{gid}/team_memberships",
         rank=3,
-        by_age=True,
+        by_age=1,
         stands="team_gid",
         fills=(("team_gid", "{gid}"),),
     ),

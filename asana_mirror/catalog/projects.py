@@ -85,7 +85,7 @@ SECTIONS = Resource(
     path="/sections/{gid}",
     columns=(Column("name"), Column("created_at")),
     references=(Reference("project", "projects"),),
-    own_columns=("position",),
+    own_columns=("position", "user_task_list_gid"),
     one_place=True,
     leaves_out={"projects": "deprecated; a section stands in one project"},
 )
@@ -234,7 +234,7 @@ LISTINGS = (
         path="/projects/{gid}/sections",
         rank=3,
         events=True,
-        by_age=True,
+        by_age=1,
         stands="project_gid",
         fills=(("project_gid", "{gid}"),),
         position="position",

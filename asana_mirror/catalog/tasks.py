@@ -117,6 +117,8 @@ TASKS = Resource(
     },
 )
 
+REACTION_SUMMARY = Column("reaction_summary", "json", asks=("count", "emoji_base", "reacted", "variant"))
+
 STORIES = Resource(
     # https://developers.asana.com/reference/getstoriesfortask
     name="stories",
@@ -134,7 +136,7 @@ STORIES = Resource(
         Column("source"),
         Column("liked", "boolean"),
         Column("num_likes", "integer"),
-        Column("reaction_summary", "json", asks=("count", "emoji_base", "reacted", "variant")),
+        REACTION_SUMMARY,
         Column(
             "previews",
             "json",
@@ -234,7 +236,7 @@ LISTINGS = (
         stands=("task_projects", "project_gid"),
         position="position",
         events=True,
-        by_age=True,
+        by_age=1,
         split="section_tasks",
     ),
     Listing(
@@ -307,7 +309,7 @@ LISTINGS = (
         below="projects",
         path="/attachments?parent={gid}",
         rank=8,
-        by_age=True,
+        by_age=1,
         stands="parent_gid",
         fills=(("parent_gid", "{gid}"), ("parent_type", "project")),
     ),
