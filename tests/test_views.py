@@ -6,11 +6,12 @@ import re
 import sqlite3
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from asana_mirror.schema_files import schema_folder
+from asana_mirror.schema_files import schema_folder, view_files
 
 SYNCED = "2026-11-01T00:00:00.000Z"
 NOW = datetime.now(UTC)
@@ -33,8 +34,8 @@ class Mirror:
         self.connection.execute("PRAGMA foreign_keys = ON")
         for step in sorted(schema_folder().glob("[0-9]*.sql")):
             self.connection.executescript(step.read_text(encoding="utf-8"))
-        for name in ("search.sql", "views.sql"):
-            self.connection.executescript((schema_folder() / name).read_text(encoding="utf-8"))
+        for file in (schema_folder() / "search.sql", *view_files()):
+            self.connection.executescript(file.read_text(encoding="utf-8"))
 
     def put(self, table: str, **values: Any) -> None:
         columns = ", ".join(values)
@@ -132,10 +133,10 @@ def test_the_table_above_names_every_view() -> None:
     assert {case[0] for case in marks[0].args[1]} == set(names_of_views())
 
 
-def test_views_sql_holds_views_only() -> None:
-    """It is executed again at every migration, after all views were dropped."""
-    text = (schema_folder() / "views.sql").read_text(encoding="utf-8")
-    statements = re.sub(r"--[^\n]*", "", text).split(";")
+@pytest.mark.parametrize("file", view_files(), ids=lambda file: file.name)
+def test_files_of_views_hold_views_only(file: Path) -> None:
+    """They are executed again at every migration, after all views were dropped."""
+    statements = re.sub(r"--[^\n]*", "", file.read_text(encoding="utf-8")).split(";")
     assert all(statement.strip().startswith("CREATE VIEW ") for statement in statements if statement.strip())
 
 

@@ -1,4 +1,4 @@
-"""Turns schema/datasette.yaml, which knows no file names, into Datasette's metadata for one database."""
+"""Turns schema/datasette*.yaml, which know no names of mirrors, into Datasette's metadata for one database."""
 
 from __future__ import annotations
 
@@ -7,14 +7,19 @@ from typing import Any
 
 from datasette.utils import parse_metadata, tilde_encode  # type: ignore[import-untyped]
 
-from asana_mirror.schema_files import schema_folder
+from asana_mirror.schema_files import description_files
 
 STATIC_MOUNT = "asana-mirror-static"
 
 
 def descriptions() -> dict[str, Any]:
-    parsed: dict[str, Any] = parse_metadata((schema_folder() / "datasette.yaml").read_text(encoding="utf-8"))
-    return parsed
+    """The first file says what holds for all; the others add tables and queries."""
+    first: dict[str, Any]
+    first, *others = (parse_metadata(file.read_text(encoding="utf-8")) for file in description_files())
+    for other in others:
+        for part, entries in other.items():
+            first[part].update(entries)
+    return first
 
 
 def metadata_for(database: str) -> dict[str, Any]:
