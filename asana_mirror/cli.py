@@ -15,6 +15,8 @@ import click
 import orjson
 
 from asana_mirror import __version__, config
+from asana_mirror.attachment_commands import attachments
+from asana_mirror.doctor_command import doctor_command
 from asana_mirror.errors import AsanaUnreachable, MirrorError, WrongUsage
 from asana_mirror.exclusion import Exclusion
 from asana_mirror.exclusion_options import exclusion_options
@@ -226,7 +228,7 @@ def purge_command(
     person was. Later syncs leave the person out.
 
     A project: with its sections, settings and links, and with the tasks that live nowhere else, their subtasks,
-    stories and attachments. The next sync brings it back if Asana still shows it to the token.
+    stories and attachments, files included. The next sync brings it back if Asana still shows it to the token.
 
     Tombstones: what left Asana so long ago, with all that hangs on it. Copies of the file are yours to erase.
     """
@@ -255,6 +257,8 @@ def purge_command(
         click.echo(orjson.dumps(asdict(report)).decode())
         return
     click.echo(f"Purged. {mirror} has {report.bytes_after:,} bytes (before: {report.bytes_before:,}).")
+    if report.files_removed:
+        click.echo(f"Files of attachments removed: {report.files_removed:,}.")
     if report.projects:
         click.echo("A project that Asana still shows to the token comes back with the next sync.")
 
@@ -367,7 +371,7 @@ def sandbox_command(
     )
 
 
-for _command in (watch_command, serve_command, webhooks):
+for _command in (watch_command, serve_command, webhooks, attachments, doctor_command):
     cli.add_command(_command)
 
 

@@ -137,9 +137,9 @@ class Asana:
         self._turns.seconds_waited = 0.0
         self._allowed_before = self.governor.allowed
 
-    async def page(self, path: str, params: Mapping[str, str]) -> Answer[Page]:
-        """Read one page of a listing. Raises also OffsetExpired and ListTooLong."""
-        return await self._insist(path, params, wire.read_page)
+    async def page(self, path: str, params: Mapping[str, str], *, single: bool = False) -> Answer[Page]:
+        """Read one page of a listing, or a single record as one. Raises also OffsetExpired and ListTooLong."""
+        return await self._insist(path, params, wire.read_single if single else wire.read_page)
 
     async def record(self, path: str, params: Mapping[str, str]) -> Answer[Mapping[str, Any]]:
         """Read one record."""

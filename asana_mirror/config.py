@@ -50,6 +50,8 @@ def read_config(path: Path, options: Mapping[str, Mapping[str, bool]]) -> dict[s
         raise WrongUsage(f"{path} cannot be read: {error.strerror}.") from error
     known = {command: set(names) for command, names in options.items()}
     defaults: dict[str, dict[str, Any]] = {command: {} for command in known}
+    if "extra_fields" in content:
+        content["extra_field"] = _fields_named(path, content.pop("extra_fields"))
     for name, value in content.items():
         if name in known and isinstance(value, dict):
             for inner, inner_value in value.items():
@@ -63,6 +65,16 @@ def read_config(path: Path, options: Mapping[str, Mapping[str, bool]]) -> dict[s
                     several = options[command][_option(name)]
                     defaults[command].setdefault(_option(name), _checked(path, name, value, several))
     return defaults
+
+
+def _fields_named(path: Path, table: Any) -> list[str]:
+    """`extra_fields.tasks = ["a", "b"]` as the command line would say it."""
+    if not isinstance(table, dict) or not all(isinstance(fields, list) for fields in table.values()):
+        raise WrongUsage(
+            f"{path} has no usable value for extra_fields.",
+            hint='It takes a list for each resource: extra_fields.tasks = ["custom_label"]',
+        )
+    return [f"{resource}.{name}" for resource, fields in table.items() for name in fields]
 
 
 def _option(name: str) -> str:

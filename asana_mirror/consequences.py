@@ -5,10 +5,10 @@ A walk opens every list below a record. A run that follows changes opens those f
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
 
-from asana_mirror.catalog import LISTINGS, RESOURCES, Resource, Row, listings_below
-from asana_mirror.persons import Persons
+from asana_mirror.catalog import LISTINGS, RESOURCE_OF, RESOURCES, Resource, Row, listings_below
 from asana_mirror.plan import (
     AGE,
     GAP,
@@ -18,15 +18,20 @@ from asana_mirror.plan import (
     WALKS,
     News,
     columns_that_differ,
+    opens_any,
     reason_below,
     steps_below,
     wanted,
 )
+from asana_mirror.portions import Portions
 from asana_mirror.store import Mirror, Run, Written
 from asana_mirror.store.shown import SHOWN
 from asana_mirror.words import Batch, Scope, Step, Wish, step_named
 
 Ask = Callable[..., int]
+
+# Resource → the listing by which those are read that no other list shows.
+ALONE = {listing.resource: listing.alone for listing in LISTINGS.values() if listing.alone}
 
 
 class Consequences:
@@ -39,7 +44,7 @@ class Consequences:
         self.streams_told = False  # whether any of that came from a stream
         self.told_of_stories: set[str] = set()  # tasks on whose stories events told something
         self.told_of_lists: set[str] = set()  # keys of whole lists that events called for
-        self.persons = Persons(mirror)
+        self.portions = Portions(mirror)
         self.deferred: set[str | None] = set()  # lists below tasks that a search may stand in for
         self.drift = 0
         self.missed_by_events: set[tuple[str, str]] = set()
@@ -66,7 +71,7 @@ class Consequences:
         rows, unknown = batch.rows.get(resource.name, {}), _unknown_rows(batch, resource)
         if self._run.mode != "first":
             self._close_the_empty(resource, rows)
-        if _opens_any(resource):
+        if opens_any(resource.name):
             self._ask_for(
                 below
                 for gid, row in ({**unknown, **rows} if self.walks else unknown).items()
@@ -84,6 +89,8 @@ class Consequences:
             self._follow(resource, rows, written, reshaped, step, now)
             for name, fields in SHOWN.items():
                 self._show_anew(name, fields, batch.rows.get(name, {}), written, now)
+        if step is None and (alone := ALONE.get(resource.name)):  # and from now on again and again
+            self._ask_for(Step(LISTINGS[alone], gid) for gid in rows)
         if (
             "tasks" in batch.rows
             and wanted(LISTINGS["assigned_tasks"], self._scope)
@@ -144,18 +151,29 @@ class Consequences:
 
     def doubt_parent(self, step: Step, status: int) -> None:
         """A list that is not found any more makes one ask whether what it belongs to still lives."""
-        if not self.walks and status in (404, 410) and step.listing.below in ("tasks", "projects"):
-            self._mirror.absence.doubt(step.listing.below, [step.parent_gid or ""], self._run.round)
+        listing = step.listing
+        itself = listing.single and listing.below == listing.resource and status in (403, 404, 410)
+        if itself or (not self.walks and status in (404, 410) and listing.below in ("tasks", "projects")):
+            self._mirror.absence.doubt(str(listing.below), [step.parent_gid or ""], self._run.round)
 
     def note_missed(self, step: Step, missed: Iterable[str]) -> None:
         """Who was missed in a list that was read only to be sure."""
         if _is_check(step):
             self.missed_by_events.update((step.listing.resource, gid) for gid in missed)
 
+    def meet(self, step: Step, members: Mapping[str, str | None]) -> None:
+        """Records shown by a list that is only kept as links: what no other list shows is read by itself."""
+        for kind in {*members.values()} - {None}:
+            resource = RESOURCE_OF.get(str(kind), "")
+            if alone := ALONE.get(resource):
+                met = [gid for gid, its in members.items() if its == kind]
+                unread = self._mirror.kept.unread(met, resource, alone, walks=self.walks)
+                self._ask_for(Step(LISTINGS[alone], gid, step.workspace_gid) for gid in unread)
+
     def _below(self, resource: Resource, gid: str, row: Row, step: Step | None) -> Iterator[Step]:
-        return steps_below(
-            resource.name, gid, row, workspace_gid=_workspace_of(step, resource, row), scope=self._scope
-        )
+        via = step.listing.name if step else None
+        workspace_gid = _workspace_of(step, resource, row)
+        return steps_below(resource.name, gid, row, workspace_gid=workspace_gid, scope=self._scope, via=via)
 
     def _follow(
         self,
@@ -193,6 +211,8 @@ class Consequences:
                 self._ask_for(
                     self._mirror.ages.older_than_tasks("task_attachments", rows.keys() - born, thorough)
                 )
+        if resource.name == "projects":
+            self._doubt_old_briefs(changes, before)
         if resource.name == "stories" and step is None:
             self._wish_for_their_tasks(rows, born)
 
@@ -204,19 +224,25 @@ class Consequences:
             told = below.listing.name == "task_stories" and gid in self.told_of_stories and news.heard
             if why is None or (told and not news.born):
                 continue
-            step_below = Step(below.listing, gid, below.workspace_gid, why)
+            step_below = replace(below, why=why, precedence=None)
             if not wanted(below.listing, self._scope):
                 self._mirror.rounds.leave_for_later([step_below], self._run)
-            elif below.listing.name == "assigned_tasks":
-                self._ask_for([self.persons.tasks_of(step_below)])
+            elif below.listing.each_run:
+                self._ask_for(filter(None, [self.portions.of(step_below)]))
             else:
                 # A sweep meets a task once for each of its projects; what calls for a list otherwise is news.
-                self._ask_for([step_below], again=not below.listing.each_run and why not in THOROUGH)
+                self._ask_for([step_below], again=why not in THOROUGH)
 
     def wish_for(self, tasks: Iterable[str], *, anew: bool = False) -> None:
         """Let tasks be read by themselves."""
         followed = self._mirror.excluded.outside("tasks", tasks)
         self._mirror.inbox.note(Wish("tasks", gid, anew=anew) for gid in followed)
+
+    def _doubt_old_briefs(self, changes: Mapping[str, frozenset[str]], before: Mapping[str, Row]) -> None:
+        """What its project no longer names is perhaps gone."""
+        place = RESOURCES["projects"].places["project_brief_gid"]
+        old = [before[gid][place] for gid, columns in changes.items() if "project_brief_gid" in columns]
+        self._mirror.absence.doubt("project_briefs", filter(None, old), self._run.round)
 
     def _look_above(
         self, rows: dict[str, Row], written: Written, changes: dict[str, frozenset[str]], step: Step | None
@@ -258,8 +284,9 @@ class Consequences:
 
     def _wish_for_their_tasks(self, rows: dict[str, Row], born: set[str]) -> None:
         """An event need not say on which task a story stands, and a new one moved its task."""
-        place = RESOURCES["stories"].places["target_gid"]
-        tasks = {rows[gid][place] for gid in born}
+        places = RESOURCES["stories"].places
+        gid_place, type_place = places["target_gid"], places["target_type"]
+        tasks = {rows[gid][gid_place] for gid in born if rows[gid][type_place] in ("task", None)}
         self.wish_for(gid for gid in tasks if gid and ("tasks", gid) not in self.told)
 
     def _close_the_empty(self, resource: Resource, rows: dict[str, Row]) -> None:
@@ -303,11 +330,6 @@ def _agents_assigned(batch: Batch, gids: Iterable[str]) -> Iterator[Step]:
         row = batch.rows.get("tasks", {}).get(gid)
         if row and row[assignee] and row[workspace] and batch.actors[row[assignee]][0] == "agent":
             yield step_named("assigned_tasks", row[assignee], row[workspace])
-
-
-def _opens_any(resource: Resource) -> bool:
-    """Whether any list stands below such records."""
-    return bool(listings_below(resource.name)) or resource.name in ("users", "agents")
 
 
 def _workspace_of(step: Step | None, resource: Resource, row: Row) -> str | None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from asana_mirror.catalog import NAMED_BY, RESOURCES, Embedded, Json, Resource
+from asana_mirror.catalog import NAMED_BY, RESOURCES, Embedded, Json, Resource, Row
 from asana_mirror.errors import Undecodable
 from asana_mirror.words import Batch, UndecodedRecord
 
@@ -41,6 +41,26 @@ def decode(
         return _decode_all(resource, placed)
     except _UNFIT:
         return _decode_what_fits(resource, placed)
+
+
+def members(records: Iterable[Any]) -> dict[str, str | None]:
+    """gid → type of the compact records in a list that is kept as links; what is no record is left out."""
+    found: dict[str, str | None] = {}
+    for record in records:
+        gid = _gid_of(record) if isinstance(record, dict) else None
+        if gid is not None:
+            kind = record.get("resource_type")
+            found[gid] = kind if isinstance(kind, str) else None
+    return found
+
+
+def differs_where_told(resource: Resource, record: Mapping[str, Any], row: Row, known: Row) -> bool:
+    """Whether a record that tells only some fields says anything else than the row that is known."""
+    told = {
+        *(column.name for column in resource.columns if column.name in record),
+        *(reference.column for reference in resource.references if reference.name in record),
+    }
+    return any(row[resource.places[column]] != known[resource.places[column]] for column in told)
 
 
 def _decode_all(resource: Resource, placed: Iterable[Placed]) -> Batch:

@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.table import Table
 
 from asana_mirror.compare import Difference
-from asana_mirror.status import WHY
 from asana_mirror.verify import NotCompared, Verification
+from asana_mirror.visibility import BY_STATUS
 
 SHOWN = 200  # rows of a table; --json has them all
 WIDTH = 60
@@ -70,7 +70,11 @@ def _print_not_compared(console: Console, rows: Iterable[NotCompared]) -> None:
         "Not compared, and no difference",
         ("what", "status", "why"),
         [
-            (row.what, str(row.status or ""), shortened(WHY.get(row.status or 0, row.message), 2 * WIDTH))
+            (
+                row.what,
+                str(row.status or ""),
+                shortened(BY_STATUS.get(row.status or 0, row.message), 2 * WIDTH),
+            )
             for row in rows
         ],
     )

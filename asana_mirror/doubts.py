@@ -45,6 +45,7 @@ class Doubts:
         with self._mirror.atomic():
             absence.take_notices(round_number)
             self._doubt_fields()
+            self._doubt_task_lists()
         for resource in (*_ONE_PLACE, *DOUBT_ORDER):
             # One answer may raise the next doubt: a project is gone, so its tasks stand elsewhere or nowhere.
             while not self._stop.is_set() and (doubtful := self._doubtful(resource)):
@@ -103,6 +104,12 @@ class Doubts:
             unseen = self._mirror.absence.unseen(resource, self._run.round)
             new = {gid for gid in unseen if (resource, gid) not in self._asked}
             self._mirror.absence.doubt(resource, new, self._run.round)
+
+    def _doubt_task_lists(self) -> None:
+        """Lists of people who are no members of the workspace any more: nothing else tells of them."""
+        left = self._mirror.ties.task_lists(self._run.round)
+        new = {gid for gid in left if ("user_task_lists", gid) not in self._asked}
+        self._mirror.absence.doubt("user_task_lists", new, self._run.round)
 
     def _look_after_members(self) -> None:
         """Who is gone has left the teams as well; no stream tells of memberships."""

@@ -24,8 +24,16 @@ from asana_mirror.words import Batch, UndecodedRecord
 MARK = "[purged]"
 PEOPLE = ("users", "agents")
 _IDENTITY = frozenset({"name", "email", "photo"})
-# What a story says in words: its author's, or Asana's about a person. What happened stands in the other columns.
-_WORDS_OF_STORY = ("text", "html_text", "previews", "sticker_name")
+# What is said in words by the person a record names, or by Asana about that person. What happened stands elsewhere.
+_WORDS = {
+    "stories": ("text", "html_text", "previews", "sticker_name"),
+    "status_updates": ("title", "text", "html_text"),
+    "project_statuses": ("title", "text", "html_text"),
+    "time_tracking_entries": ("description",),
+    "access_requests": ("message",),
+}
+# What is a person's alone: the column that says whose.
+_OWN = {"ooo_entries": "user_gid", "user_task_lists": "owner_gid"}
 
 # Scripts without spaces give one word per character, so that a name is found in the midst of a sentence.
 _UNSPACED = "\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
@@ -99,18 +107,21 @@ class Erasure:
 
     def keeps_out(self, resource: str) -> bool:
         """Whether records of this kind may be missing for a person's sake."""
-        return bool(self._gids) and (resource in PEOPLE or resource.endswith("_memberships"))
+        return bool(self._gids) and (
+            resource in PEOPLE or resource in _OWN or resource.endswith("_memberships")
+        )
 
     def row(self, resource: Resource, gid: str, row: Row) -> Row | None:
         """A row in the order of `column_names()`, then `_extra`; None where nothing of it may stay."""
-        if (resource.name in PEOPLE and gid in self._gids) or self._is_membership(resource, row):
+        if (resource.name in PEOPLE and gid in self._gids) or self._is_someones(resource, row):
             return None
         left = list(row)
         for index, is_json in _texts(resource.name):
             if isinstance(left[index], str):
                 left[index] = self.json(left[index]) if is_json else self.text(left[index])
-        if resource.name == "stories" and self._tells_of_someone(resource, row):
-            for column in _WORDS_OF_STORY:
+        words = _WORDS.get(resource.name, ())
+        if words and self._tells_of_someone(resource, row):
+            for column in words:
                 left[_place(resource.name, column)] = None
         return tuple(left)
 
@@ -219,12 +230,15 @@ class Erasure:
             column: value if column.endswith("_gid") else self.text(value) for column, value in known.items()
         }
 
-    def _is_membership(self, resource: Resource, row: Row) -> bool:
-        """Who belongs where is said of a person: it goes with them."""
-        if not resource.name.endswith("_memberships"):
+    def _is_someones(self, resource: Resource, row: Row) -> bool:
+        """Who belongs where, and what is a person's alone, is said of a person: it goes with them."""
+        own = _OWN.get(resource.name)
+        if own is None and not resource.name.endswith("_memberships"):
             return False
-        known = dict(zip(resource.column_names(), row, strict=False))
-        return any(known.get(column) in self._gids for column in ("user_gid", "member_gid"))
+        columns = (own,) if own else ("user_gid", "member_gid")
+        return any(
+            row[resource.places[column]] in self._gids for column in columns if column in resource.places
+        )
 
     def _tells_of_someone(self, resource: Resource, row: Row) -> bool:
         return any(
@@ -234,6 +248,7 @@ class Erasure:
         ) or any(
             self._names_someone(row[_place(resource.name, column)])
             for column in ("old_people_value", "new_people_value")
+            if column in resource.places
         )
 
     def _names_someone(self, json: Any) -> bool:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import httpx
 from sqlite_utils import Database
 
+from asana_mirror.catalog import ask_also
 from asana_mirror.errors import MirrorError
 from asana_mirror.estimate import Estimate, Line, seconds_for
 from asana_mirror.outlook import Outlook, unknown_places
@@ -37,6 +38,7 @@ class Forecast:
 async def forecast(options: SyncOptions, *, transport: httpx.AsyncBaseTransport | None = None) -> Forecast:
     """Tell what a run with these options would ask now. Raises what would keep it from beginning."""
     path, estimate = options.mirror, Estimate()
+    ask_also(options.extra_fields)
     check_mirror(path)
     told = Forecast("first", resumed=False)
     unknown: Scope | None = options.scope

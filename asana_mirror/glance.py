@@ -16,8 +16,8 @@ from asana_mirror.freshness import (
     lists_due,
     streams_due,
 )
-from asana_mirror.persons import Persons
 from asana_mirror.plan import SWEEP, sweep_of, wanted
+from asana_mirror.portions import Portions
 from asana_mirror.review import Due, Review
 from asana_mirror.store import Mirror
 from asana_mirror.times import now, seconds_since, utc_before
@@ -28,7 +28,14 @@ COLLECTIONS = [name for name, listing in LISTINGS.items() if listing.each_run]
 ROOTS = [name for name in COLLECTIONS if LISTINGS[name].below in (None, "workspaces")]
 LEAVES = [name for name in COLLECTIONS if name not in ROOTS]
 # Streams tell all of sections and attachments but what gets lost, and that a sweep finds; not the order of tasks.
-BY_AGE = [name for name, listing in LISTINGS.items() if listing.by_age and name not in TOLD]
+BY_AGE = {
+    times: [
+        name
+        for name, listing in LISTINGS.items()
+        if listing.by_age == times and not listing.each_run and name not in TOLD
+    ]
+    for times in sorted({listing.by_age for listing in LISTINGS.values()} - {0})
+}
 WEBHOOK_SILENT_S = 9 * 3600.0  # Asana sends a heartbeat every eight hours
 
 
@@ -40,14 +47,14 @@ class Glance:
         mirror: Mirror,
         tick: Tick,
         review: Review,
-        persons: Persons,
+        portions: Portions,
         scope: Scope,
         projects: Collection[str] | None = None,
     ) -> None:
         self._mirror = mirror
         self._tick = tick
         self._review = review
-        self._persons = persons
+        self._portions = portions
         self._scope = scope
         self._projects = projects
 
@@ -70,11 +77,12 @@ class Glance:
     def due(self, max_age_s: float, sweep_every_s: float) -> Due:
         """Lists to be read, and tasks to be read by themselves."""
         ages, tick = self._mirror.ages, self._tick
-        self._persons.whole_lists_before = utc_before(max_age_s)
+        self._portions.whole_lists_before = utc_before(max_age_s)
         due, collections = Due(), self._collections()
         for gid in tick.turn(ages.swept(), sweep_every_s):
             due.lists += sweep_of(gid, SWEEP)
-        due.lists += tick.turn(ages.aged(BY_AGE), max_age_s)
+        for times, names in BY_AGE.items():
+            due.lists += tick.turn(ages.aged(names), max_age_s * times)
         if tick.turns(1, REST_EVERY_S):
             rest = self._review.rest(max_age_s)
             due.lists += rest.lists
@@ -94,11 +102,9 @@ class Glance:
             for names in (ROOTS, LEAVES)
         )
         found = [*lists_due(roots, self._tick, ROOTS_WITHIN_S), *lists_due(leaves, self._tick)]
-        return [self._part_of(step) for step in found if wanted(step.listing, self._scope)]
+        parts = (self._portions.of(step) for step in found if wanted(step.listing, self._scope))
+        return [part for part in parts if part is not None]
 
     def _is_within(self, step: Step) -> bool:
         place = step.parent_gid if step.listing.below == "workspaces" else step.workspace_gid
         return step.listing.below is None or not self._scope.workspaces or place in self._scope.workspaces
-
-    def _part_of(self, step: Step) -> Step:
-        return self._persons.tasks_of(step) if step.listing.name == "assigned_tasks" else step

@@ -10,9 +10,9 @@ from typing import Any
 import orjson
 
 from asana_mirror.freshness import SILENT_S, TOKEN_LIFE_S
-from asana_mirror.store.absence import ALIVE
 from asana_mirror.store.excluded import kept_out
 from asana_mirror.store.opening import looked_into
+from asana_mirror.store.standing import ALIVE
 from asana_mirror.store.streams import STREAM
 from asana_mirror.store.webhooks import ACTIVE, REFUSED
 from asana_mirror.times import now, seconds_since, utc_before

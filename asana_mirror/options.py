@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 import click
 
 from asana_mirror import config
-from asana_mirror.catalog import RESOURCES
+from asana_mirror.catalog import NAMES, RESOURCES, ExtraFields
 from asana_mirror.errors import WrongUsage
 from asana_mirror.run import SyncOptions
 from asana_mirror.words import Scope
@@ -31,6 +32,18 @@ class Duration(click.ParamType[float]):
             return config.seconds_of(str(value))
         except ValueError as error:
             self.fail(f"{error}.", param, ctx)
+
+
+class Commands(click.Group):
+    """A group that takes from the config file what its commands take, and hands it on to each of them."""
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        """On the command line it takes nothing itself."""
+        return [parameter for parameter in super().get_params(ctx) if parameter not in self.params]
+
+    def invoke(self, ctx: click.Context) -> Any:
+        ctx.default_map = dict.fromkeys(self.commands, ctx.default_map)
+        return super().invoke(ctx)
 
 
 mirror_argument = click.argument(
@@ -64,7 +77,7 @@ sweep_every_option = click.option(
     show_default=True,
     help="How often to look at everything in a project, in case an event was lost.",
 )
-resource_choice = click.Choice([name for name, entry in RESOURCES.items() if entry.path])
+resource_choice = click.Choice(NAMES)
 
 
 @dataclass(frozen=True)
@@ -75,6 +88,7 @@ class Reach:
     requests_per_minute: float
     max_wait: float
     max_deletes: int | None
+    extra_fields: ExtraFields
 
     def options(self, mirror: Path, scope: Scope) -> SyncOptions:
         """A run's options, with the token and the proxy from the environment."""
@@ -88,6 +102,7 @@ class Reach:
             max_wait_s=self.max_wait,
             max_deletes=self.max_deletes,
             scope=scope,
+            extra_fields=self.extra_fields,
         )
 
 
@@ -100,12 +115,20 @@ def asana_options(command: Callable[..., None]) -> Callable[..., None]:
         requests_per_minute: float,
         max_wait: float,
         max_deletes: int | None,
+        extra_field: tuple[str, ...],
         **others: Any,
     ) -> None:
-        command(reach=Reach(base_url, requests_per_minute, max_wait, max_deletes), **others)
+        more = extra_fields(extra_field)
+        command(reach=Reach(base_url, requests_per_minute, max_wait, max_deletes, more), **others)
 
     taken: Callable[..., None] = reaching
     for option in (
+        click.option(
+            "--extra-field",
+            multiple=True,
+            metavar="RESOURCE.FIELD",
+            help="Ask for this field as well and keep it in _extra; may be repeated.",
+        ),
         click.option(
             "--max-deletes",
             type=click.IntRange(min=0),
@@ -130,6 +153,27 @@ def asana_options(command: Callable[..., None]) -> Callable[..., None]:
     ):
         taken = option(taken)
     return taken
+
+
+def extra_fields(texts: Iterable[str]) -> ExtraFields:
+    """`tasks.custom_label` and the like, by resource. Raises WrongUsage for what cannot be asked for."""
+    found: dict[str, tuple[str, ...]] = {}
+    for text in texts:
+        resource, _, name = text.partition(".")
+        entry = RESOURCES.get(resource)
+        if entry is None or not entry.fields or not re.fullmatch(r"\w+(\.\w+)*", name, re.ASCII):
+            raise WrongUsage(
+                f"{text!r} names no field that could be asked for.",
+                hint="Give a resource and a field of it, for instance tasks.custom_label",
+            )
+        head = name.partition(".")[0]
+        if head in (*entry.field_names(), *entry.leaves_out):
+            raise WrongUsage(
+                f"{text!r} cannot be asked for beside what is mirrored: {resource} has its {head} already.",
+                hint="Leave it out; schema/current.sql shows what is mirrored.",
+            )
+        found[resource] = tuple(sorted({*found.get(resource, ()), name}))
+    return found
 
 
 def workspaces_named(texts: Iterable[str]) -> tuple[str, ...]:

@@ -6,22 +6,23 @@ from collections import defaultdict, deque
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 
-from asana_mirror.catalog import LISTINGS, Row, listings_below
+from asana_mirror.catalog import LISTINGS, Row
 from asana_mirror.errands import grouped, list_instead, wishes_to_read
 from asana_mirror.estimate import Estimate
 from asana_mirror.freshness import TOKEN_LIFE_S
-from asana_mirror.persons import Persons
 from asana_mirror.plan import (
     GAP,
     THOROUGH,
     WALKS,
     News,
+    opened_by,
     reason_below,
     steps_below,
     steps_of_split,
     sweep_of,
     wanted,
 )
+from asana_mirror.portions import Portions
 from asana_mirror.review import EVERY, ONE_BY_ONE, Due, Review, projects_within
 from asana_mirror.run import SyncOptions
 from asana_mirror.search_lanes import KINDS
@@ -46,13 +47,13 @@ class Outlook:
         self._mode = mode
         self._estimate = estimate
         self._counts = Counts(mirror.db)
-        self._persons = Persons(mirror)
-        self._persons.whole_lists_before = utc_before(options.max_age_s)
+        self._portions = Portions(mirror)
+        self._portions.whole_lists_before = utc_before(options.max_age_s)
         self._projects = projects_within(mirror, scope)
-        self._review = Review(mirror, scope, self._persons, self._projects)
+        self._review = Review(mirror, scope, self._portions, self._projects)
         self._refused = self._counts.lists("refused IS NOT NULL")
         self._split = self._counts.lists("split = 1")
-        self._asked: defaultdict[str, set[tuple[str | None, str | None]]] = defaultdict(set)
+        self._asked: defaultdict[str, set[tuple[str | None, ...]]] = defaultdict(set)
         self._found_otherwise: set[str | None] = set()  # lists for which a search stands in
         self._queue: deque[Step] = deque()
 
@@ -148,8 +149,8 @@ class Outlook:
     def _ask(self, steps: Iterable[Step], why: str = "") -> None:
         """Put lists in the queue that were not asked for, and that this run may read."""
         for step in steps:
-            workspace = step.workspace_gid if step.listing.below == "actors" else None
-            place, asked = (step.parent_gid, workspace), self._asked[step.listing.name]
+            workspace = step.workspace_gid if step.listing.within_workspace else None
+            place, asked = (step.parent_gid, workspace, step.part), self._asked[step.listing.name]
             if place not in asked and wanted(step.listing, self._scope):
                 asked.add(place)
                 self._queue.append(replace(step, why=step.why or why))
@@ -177,19 +178,14 @@ class Outlook:
     def _open_stream(self, step: Step) -> None:
         """Lists of which a stream tells take its first token with them."""
         gid = step.parent_gid or ""
-        if step.listing.events and (gid, None) not in self._asked["events"]:
-            self._asked["events"].add((gid, None))
+        if step.listing.events and (gid,) not in self._asked["events"]:
+            self._asked["events"].add((gid,))
             if self._mirror.streams.token(gid) is None:
                 self._estimate.add("events", "its first token")
 
     def _leads_on(self, step: Step) -> bool:
         """Whether records of this list, unchanged as they are, call for anything."""
-        resource = step.listing.resource
-        below = (
-            *listings_below(resource),
-            *(listings_below("actors") if resource in ("users", "agents") else ()),
-        )
-        return any(self._reason(listing.name, step) for listing in below if not listing.on_demand)
+        return any(self._reason(listing.name, step) for listing in opened_by(step.listing.resource))
 
     def _reason(self, name: str, step: Step) -> str | None:
         if self._walks:
@@ -205,9 +201,8 @@ class Outlook:
                 why = self._reason(below.listing.name, step)
                 if why is None or below.listing.name in self._found_otherwise:
                     continue
-                if below.listing.name == "assigned_tasks" and not self._walks:
-                    below = self._persons.tasks_of(below)
-                self._ask([below], why)
+                part = self._portions.of(below) if below.listing.each_run and not self._walks else below
+                self._ask([part] if part else [], why)
         if resource == "tasks" and step.why in THOROUGH and not self._walks:
             self._ask(self._mirror.ages.older_than_tasks("task_attachments", met, step.why))
 

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from functools import cache
+from typing import Literal
 
-from asana_mirror.catalog import LISTINGS, RESOURCES, Listing, Row, listings_below
+from asana_mirror.catalog import LISTINGS, RESOURCES, Listing, Row, listings_below, listings_opened_by
 from asana_mirror.words import Scope, Step
 
 # Who is asked for first when several are missing: what is below a dead parent is in doubt only afterwards.
-DOUBT_ORDER = ("workspaces", "teams", "users", "agents", "custom_fields", "tags", "projects", "tasks")
+DOUBT_ORDER = (
+    *("workspaces", "teams", "users", "agents", "custom_fields", "tags", "projects", "tasks"),
+    *("portfolios", "goals", "custom_types", "project_briefs", "user_task_lists", "time_tracking_categories"),
+)
 
 _ACTORS = ("users", "agents")
 _PARTS = {listing.split for listing in LISTINGS.values() if listing.split}
@@ -22,6 +26,8 @@ def wanted(listing: Listing, scope: Scope) -> bool:
     """Whether a run of this scope reads the listing, or something that is found through it."""
     if listing.resource in scope.skip:
         return False
+    if listing.kept and listing.below in scope.only:
+        return True  # the links of its parent
     return not scope.only or listing.resource in scope.only or _leads_to(listing, scope.only)
 
 
@@ -30,47 +36,68 @@ def _leads_to(listing: Listing, resources: tuple[str, ...]) -> bool:
     parts = (below for below in listings_below(listing.resource) if below.name in _PARTS)
     return any(
         below.resource in resources or _leads_to(below, resources)
-        for below in (*_opened_by(listing.resource), *parts)  # a list too long is read by its parts
+        for below in (*opened_by(listing.resource), *parts)  # a list too long is read by its parts
         if below.resource != listing.resource
     )
 
 
-def _opened_by(resource: str) -> tuple[Listing, ...]:
-    opened = listings_below(resource)
+@cache
+def opened_by(resource: str) -> tuple[Listing, ...]:
+    """The listings to which records of `resource` lead by themselves."""
+    opened = listings_opened_by(resource)
     if resource in _ACTORS:
-        opened = (*opened, *listings_below("actors"))
+        opened = (*opened, *listings_opened_by("actors"))
     return tuple(listing for listing in opened if not listing.on_demand)
 
 
+def opens_any(resource: str) -> bool:
+    """Whether any list is opened by such records."""
+    return bool(opened_by(resource))
+
+
 def steps_below(
-    resource: str, gid: str, row: Row, *, workspace_gid: str | None, scope: Scope
+    resource: str,
+    gid: str,
+    row: Row,
+    *,
+    workspace_gid: str | None,
+    scope: Scope,
+    via: str | None = None,
 ) -> Iterator[Step]:
     """The listings that one record opens; `wanted` says which of them a narrowed run may read.
 
-    `row` is in the order of the resource's columns; `workspace_gid` is where the record was listed.
+    `row` is in the order of the resource's columns; `workspace_gid` is where the record was listed, and `via` the
+    listing that showed it.
     """
     if resource == "workspaces":
         if scope.workspaces and gid not in scope.workspaces:
             return
         workspace_gid = gid
-    opened = _opened_by(resource)
+    opened = opened_by(resource)
     if not opened:
         return
-    columns = dict(zip(RESOURCES[resource].column_names(), row, strict=False))
-    precedence = _precedence(resource, columns)
+    places = RESOURCES[resource].places
+    precedence = _precedence(resource, row)
     for listing in opened:
-        if listing.below == "actors" and workspace_gid is None:
+        if (listing.within_workspace and workspace_gid is None) or listing.via not in (None, via):
             continue
-        if listing.unless_zero is None or columns[listing.unless_zero] != 0:
+        if listing.opens is not None:
+            for parent_gid, part in listing.opens(gid, row):
+                yield Step(listing, parent_gid, workspace_gid, precedence=precedence, part=part)
+        elif listing.unless_zero is None or row[places[listing.unless_zero]] != 0:
             yield Step(listing, gid, workspace_gid, precedence=precedence)
 
 
-def _precedence(resource: str, columns: Mapping[str, Any]) -> str | None:
+def _precedence(resource: str, row: Row) -> str | None:
     """What people look at first: projects in use, then what was changed last."""
-    if resource == "projects":
-        in_use = not (columns["archived"] or columns["completed"])
-        return f"{int(in_use)} {columns['modified_at'] or ''}"
-    return columns["modified_at"] if resource == "tasks" else None
+    if resource not in ("projects", "tasks"):
+        return None
+    places = RESOURCES[resource].places
+    modified_at = row[places["modified_at"]]
+    if resource == "tasks":
+        return None if modified_at is None else str(modified_at)
+    in_use = not (row[places["archived"]] or row[places["completed"]])
+    return f"{int(in_use)} {modified_at or ''}"
 
 
 # Why a listing is read. After the first two, what stands below its records is looked at as well.
@@ -78,6 +105,7 @@ GAP, SWEEP, AGE, EVENT = "gap", "sweep", "age", "event"
 THOROUGH = (GAP, SWEEP)
 RENAMED = "something it shows was renamed"
 MOVED = "its task changed"
+CHANGED = "what it stands on changed"
 
 
 @dataclass(frozen=True)
@@ -97,6 +125,8 @@ def reason_below(listing: Listing, news: News) -> str | None:
     """Why a listing below a record is read in a run that follows changes; None where nothing calls for it."""
     if listing.each_run:
         return "each run"
+    if listing.via:
+        return None if not news.born else "new"
     if news.born:  # of tasks that stood elsewhere before it was known, nobody may have told
         return GAP if listing.name == "project_tasks" else "new"
     if listing.name == "project_tasks":
@@ -108,7 +138,9 @@ def reason_below(listing: Listing, news: News) -> str | None:
         return MOVED if moved or (news.differs and not news.heard) else None
     if listing.name == "task_attachments":
         return MOVED if moved and not (news.heard and news.told) else None
-    return None
+    if "*" in listing.when and news.differs:
+        return CHANGED
+    return None if news.changed.isdisjoint(listing.when) else CHANGED
 
 
 Way = Literal["singly", "modified", "listing"]

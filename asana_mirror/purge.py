@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from asana_mirror.errors import MirrorBusy, MirrorError, WrongUsage
+from asana_mirror.shelf import Shelf
 from asana_mirror.store import Erased, Mirror, check_mirror, hold
 from asana_mirror.store.opening import in_our_words, sqlite_translated
 from asana_mirror.times import utc_now
@@ -36,6 +38,7 @@ class PurgeReport:
     deleted: Mapping[str, int] = field(default_factory=dict)
     emptied: Mapping[str, int] = field(default_factory=dict)  # still referred to: kept as nameless stubs
     rewritten: Mapping[str, int] = field(default_factory=dict)  # kept without the person's name or words
+    files_removed: int = 0  # of attachments, and parts of some
     bytes_before: int = 0
     bytes_after: int = 0
 
@@ -56,15 +59,39 @@ def purge(options: PurgeOptions, *, agreed: Callable[[PurgeReport], None]) -> Pu
     with hold(path), sqlite_translated(path):
         mirror = Mirror(path)
         try:
-            # All in one transaction, open while the user thinks: what was said is what is done.
-            with mirror.atomic():
-                report = _erase(mirror, options)
-                agreed(report)
+            with ExitStack() as folders:
+                # All in one transaction, open while the user thinks: what was said is what is done.
+                with mirror.atomic():
+                    _hold_folders(mirror, folders)
+                    report = _erase(mirror, options)
+                    agreed(report)
+                report.files_removed = sweep_up(mirror)
             _compact(mirror, path)
         finally:
             mirror.close()
     report.bytes_after = path.stat().st_size
     return report
+
+
+def _hold_folders(mirror: Mirror, held: ExitStack) -> None:
+    """So that no pull brings a file while its attachment is purged. A folder that is not there holds nothing."""
+    for folder in mirror.files.folders():
+        if folder.is_dir():
+            shelf = Shelf(folder)
+            shelf.make()
+            held.enter_context(shelf.held())
+
+
+def sweep_up(mirror: Mirror) -> int:
+    """Remove the files whose rows were purged, also where an earlier purge did not come to that; returns how many."""
+    with mirror.atomic():
+        places = mirror.files.leftovers()
+    removed = 0
+    if places:
+        removed = sum(Shelf(folder).remove(places) for folder in mirror.files.folders() if folder.is_dir())
+        with mirror.atomic():
+            mirror.files.forget_leftovers()
+    return removed
 
 
 def _erase(mirror: Mirror, options: PurgeOptions) -> PurgeReport:

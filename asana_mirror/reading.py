@@ -9,12 +9,13 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from asana_mirror.catalog import RESOURCES, Listing, Resource
+from asana_mirror.catalog import LISTINGS, RESOURCES, Listing, Resource
 from asana_mirror.client import Asana, GaveUp
 from asana_mirror.consequences import Consequences
-from asana_mirror.decode import decode
+from asana_mirror.decode import decode, differs_where_told, members
 from asana_mirror.errors import CarryOnWithout, ListTooLong, OffsetExpired, SyncTokenExpired
 from asana_mirror.group_commit import GroupCommit
+from asana_mirror.offers import NotOffered
 from asana_mirror.plan import is_swept, steps_of_split
 from asana_mirror.queue import Queue
 from asana_mirror.quota import READS_IN_FLIGHT
@@ -24,7 +25,7 @@ from asana_mirror.store.ages import REFUSED
 from asana_mirror.store.streams import key_of
 from asana_mirror.times import utc_now
 from asana_mirror.wire import endpoint_of_listing, page_request
-from asana_mirror.words import Answer, Batch, Checkpoint, Page, Scope, Step, step_named
+from asana_mirror.words import Answer, Batch, Checkpoint, Page, Scope, Step, Wish, step_named
 
 # Definitions and people come in several places of one round.
 MET_APART = {
@@ -64,6 +65,7 @@ class Reading:
         self._at_the_stream: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._streams_tried: set[str] = set()
         self._died_at: dict[str, int] = {}
+        self._not_offered = NotOffered()
         self._books_at = 0.0
         if run.resumed:
             for name, (due, asked) in mirror.rounds.count_due(run.round).items():
@@ -98,6 +100,9 @@ class Reading:
             return
         if checkpoint.split:
             await self._split(checkpoint)
+            return
+        if refusal := self._not_offered.here(checkpoint.step):
+            self._refuse(checkpoint.step, *refusal)
             return
         if checkpoint.step.listing.events:
             await self._open_stream(checkpoint.step)
@@ -140,7 +145,8 @@ class Reading:
         step = checkpoint.step
         try:
             limit = self.asana.governor.prices.limit(endpoint_of_listing(step.listing))
-            answer = await self.asana.page(*page_request(step, checkpoint.offset, limit))
+            request = page_request(step, checkpoint.offset, limit)
+            answer = await self.asana.page(*request, single=step.listing.single)
             await self.sifting.look_up(step.listing.resource, answer.content.records)
         except OffsetExpired as death:
             return await self._start_over(checkpoint, str(death))
@@ -154,6 +160,8 @@ class Reading:
             if not self.postpone(step.key, step.listing.resource, trouble):
                 self._refuse(step, trouble.status or 0, str(trouble))
             return None
+        if step.listing.log and not answer.content.records:  # it has a next page for ever
+            answer = replace(answer, content=Page([], None))
         if checkpoint.offset is not None and answer.content.next_offset == checkpoint.offset:
             return await self._start_over(checkpoint, "Its pages lead to themselves.")
         records = len(answer.content.records)
@@ -162,14 +170,6 @@ class Reading:
     def write_page(self, checkpoint: Checkpoint, answer: Answer[Page]) -> Checkpoint | None:
         """Write a page, its links, what it opens and how far it brings its listing. Inside a transaction."""
         step, page, now = checkpoint.step, answer.content, utc_now()
-        resource = RESOURCES[step.listing.resource]
-        position = step.listing.position if step.listing.position in resource.own_columns else None
-        batch = decode(
-            resource,
-            self.sifted(resource, page.records),
-            fills=step.fills(),
-            position=(position, checkpoint.records) if position else None,
-        )
         after = replace(
             checkpoint,
             offset=page.next_offset,
@@ -177,11 +177,8 @@ class Reading:
             walk_began_at=checkpoint.walk_began_at or answer.asked_at,
             next_cursor=checkpoint.next_cursor or (None if step.listing.events else answer.asked_at),
         )
-        self.write_batch(resource, batch, step, now)
-        self._write_positions(step, resource, batch, checkpoint.records)
-        standing: set[str] | None = {*batch.listed, *(record.gid for record in batch.undecoded)}
-        nameless = any(not record.has_gid for record in batch.undecoded)
-        if page.next_offset or checkpoint.records or nameless:
+        standing, hides = self._write_records(checkpoint, page, now)
+        if page.next_offset or checkpoint.records or hides:
             # Between pages, or behind a record without a gid, someone may be hidden: in doubt, not gone.
             self._mirror.absence.see(step.key, standing or (), self.run.round)
             standing = None
@@ -193,6 +190,59 @@ class Reading:
         self.progress.records += len(page.records)
         self.queue.announce()
         return after if page.next_offset else None
+
+    def _write_records(self, checkpoint: Checkpoint, page: Page, now: str) -> tuple[set[str] | None, bool]:
+        """Write what a page shows; returns who stands in it, and whether somebody may be hidden there."""
+        step = checkpoint.step
+        listing, resource = step.listing, RESOURCES.get(step.listing.resource)
+        standing: set[str] = set()
+        hides = False
+        if resource is not None:
+            position = listing.position if listing.position in resource.own_columns else None
+            batch = decode(
+                resource,
+                self.sifted(resource, page.records),
+                fills=step.fills(),
+                position=(position, checkpoint.records) if position else None,
+            )
+            if listing.untold:
+                self._leave_out_partial(resource, listing.untold, step.fills(), batch, page)
+            self.write_batch(resource, batch, step, now)
+            self._write_positions(step, resource, batch, checkpoint.records)
+            standing = {*batch.listed, *(record.gid for record in batch.undecoded)}
+            hides = any(not record.has_gid for record in batch.undecoded)
+        if listing.kept is not None:
+            shown = members(page.records)
+            self._mirror.kept.write(step, shown, checkpoint.records, run_id=self.run.id)
+            self.consequences.meet(step, shown)
+            standing |= shown.keys()
+        return standing, hides
+
+    def _leave_out_partial(
+        self, resource: Resource, untold: str, fills: dict[str, str], batch: Batch, page: Page
+    ) -> None:
+        """Records of which the list does not tell all are read by themselves, where they are new or differ."""
+        partial = {
+            str(record["gid"]): record
+            for record in page.records
+            if isinstance(record, dict) and record.get("gid") and untold not in record
+        }
+        if not partial:
+            return
+        rows = batch.rows.get(resource.name, {})
+        known = self._mirror.pages.known(resource, partial.keys() & rows.keys())
+        wanted = []
+        for gid, record in partial.items():
+            row = rows.pop(gid, None)
+            if row is not None and (
+                gid not in known or differs_where_told(resource, record, row, known[gid])
+            ):
+                wanted.append(Wish(resource.name, gid))
+                batch.stubs.setdefault(resource.name, {}).setdefault(gid, {}).update(fills)
+        for links in resource.links:
+            for gid in partial:
+                batch.links.get(links.table, {}).pop(gid, None)
+        self._mirror.inbox.note(wanted)
 
     def write_batch(self, resource: Resource, batch: Batch, step: Step | None, now: str) -> None:
         """Write a batch and put in the queue what its records open. Inside the caller's transaction."""
@@ -269,15 +319,19 @@ class Reading:
 
     def _complete(self, checkpoint: Checkpoint, standing: set[str] | None, now: str) -> None:
         step = checkpoint.step
+        self._not_offered.answered(step)
         if step.since is None:
             missed = self._mirror.absence.close_listing(step, standing, self.run.round)
             self.consequences.note_missed(step, missed)
-            if RESOURCES[step.listing.resource].one_place:
+            if step.listing.kept:
+                self._mirror.kept.close(step, standing, self.run.round, run_id=self.run.id)
+            entry = RESOURCES.get(step.listing.resource)
+            if entry is not None and entry.one_place:
                 self._mirror.inbox.settle(step.listing.resource, step.parent_gid or "")
         self._mirror.absence.forget(step.key, self.run.round)
         if step.why == REFUSED:
             # It is shown again, so the others of its kind may be as well.
-            self.ask_for(self._mirror.ages.refused(step.listing.name), again=True)
+            self.ask_for(self._mirror.ages.refused_like(step.listing.name), again=True)
         if not self.moves_cursors:
             checkpoint = replace(checkpoint, next_cursor=None)
         self._mirror.rounds.complete(checkpoint, now=now, swept=is_swept(step, self.run.mode))
@@ -336,7 +390,8 @@ class Reading:
 
     def _refuse(self, step: Step, status: int, message: str) -> None:
         """Note what Asana will not show, and go on without: nothing is concluded from it."""
-        now = utc_now()
+        now, instead = utc_now(), step.listing.instead
+        self._not_offered.refused(step, status, message)
         with self._mirror.atomic():
             self._mirror.rounds.refuse(step, status)
             self._mirror.absence.forget(step.key, self.run.round)
@@ -344,6 +399,8 @@ class Reading:
                 step.key, step.listing.resource, status, message, run_id=self.run.id, now=now
             )
             self.consequences.doubt_parent(step, status)
+            if instead:
+                self.ask_for([replace(step, listing=LISTINGS[instead])])
         self.progress.done[step.listing.name] += 1
 
     def postpone(self, key: str, resource: str, trouble: GaveUp) -> bool:

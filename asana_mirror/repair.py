@@ -38,7 +38,11 @@ class Wrong:
         """Note that a check found differences."""
         if isinstance(check, Step):
             self.steps.append(check)
-            self.missed.update((found.what, found.gid) for found in differences if found.there == NOT_LISTED)
+            self.missed.update(
+                (found.what, found.gid)
+                for found in differences
+                if found.there == NOT_LISTED and found.what in RESOURCES
+            )
         else:
             self.records.append(check)
 

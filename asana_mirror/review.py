@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from asana_mirror.persons import Persons
+from asana_mirror import __version__
 from asana_mirror.plan import AGE, SWEEP, sweep_of, wanted
+from asana_mirror.portions import Portions
 from asana_mirror.store import Mirror
+from asana_mirror.store.unopened import UPGRADE
 from asana_mirror.times import utc_before
 from asana_mirror.words import Scope, Step
 
@@ -39,12 +41,12 @@ class Review:
         self,
         mirror: Mirror,
         scope: Scope,
-        persons: Persons,
+        portions: Portions,
         projects: Collection[str] | None = None,
     ) -> None:
         self._mirror = mirror
         self._scope = scope
-        self._persons = persons
+        self._portions = portions
         self._projects = None if projects is None else set(projects)
         self._tasks = set() if projects is None else mirror.streams.tasks_of(projects)
 
@@ -61,8 +63,10 @@ class Review:
         steps = ages.waiting(max_age_s * WAITING_AGES)
         steps += ages.left_out()
         steps += ages.outdated()
-        steps += ages.refused()
+        steps += ages.refused(max_age_s)
         steps += ages.undecoded()
+        if self._mirror.unopened.is_upgraded(__version__):
+            steps += [replace(step, why=UPGRADE) for step in self._mirror.unopened.steps(self._scope)]
         if self._projects is None:
             steps += self._mirror.unheard.older_than(utc_before(max_age_s), AGE)
         return Due(list(filter(self.is_wanted, steps)), self._mirror.ledger.undecoded_alone("tasks"))
@@ -79,7 +83,7 @@ class Review:
     def close_look(self) -> Due:
         """That much of it, a run after the other: whole lists of persons first, then lists of subtasks."""
         found, left = Due(), ONE_BY_ONE
-        for step, cost, whole in self._persons.to_look_at(left):
+        for step, cost, whole in self._portions.to_look_at(left):
             left -= cost
             if whole:
                 found.lists.append(step)

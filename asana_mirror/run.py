@@ -16,6 +16,7 @@ from pathlib import Path
 import httpx
 
 from asana_mirror import __version__
+from asana_mirror.catalog import ExtraFields, ask_also
 from asana_mirror.client import Asana
 from asana_mirror.contact import check_places, first_contact
 from asana_mirror.ending import Show, Stop, cancelled_after_grace, holder, on_record, opened
@@ -57,6 +58,7 @@ class SyncOptions:
     sweep_every_s: float = 7 * 24 * 3600.0
     budget_s: float | None = None
     max_requests: int | None = None
+    extra_fields: ExtraFields = field(default_factory=dict)
 
     def attention(self, focus: Focus | None = None) -> Attention:
         """To what a run attends."""
@@ -127,6 +129,7 @@ async def sync_through(
 ) -> Report:
     """One run through a door that is open already. With a `focus`, where everything was read once, only a part."""
     began, path = time.monotonic(), options.mirror
+    ask_also(options.extra_fields)
     asana.begin_anew()
     with _deadline(options.budget_s, stop), _fewer_collections():
         workspaces = [] if focus else await _look(asana, options, stop)

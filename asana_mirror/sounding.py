@@ -6,12 +6,12 @@ import asyncio
 from collections.abc import Collection, Iterable
 from typing import Any
 
-from asana_mirror.catalog import LISTINGS, listings_below
+from asana_mirror.catalog import LISTINGS, Listing, listings_below
 from asana_mirror.client import Asana
 from asana_mirror.contact import check_places, first_contact
 from asana_mirror.errors import CarryOnWithout, StartOver, WaitAndRepeat
 from asana_mirror.estimate import Estimate, Expected, SampledProject, SampledTree, evenly, expected
-from asana_mirror.plan import PAGE, pages, wanted
+from asana_mirror.plan import PAGE, opened_by, pages, wanted
 from asana_mirror.search_lanes import LEAST_OF, SAMPLE
 from asana_mirror.wire import gids_request, search_request, task_counts_request
 from asana_mirror.words import Scope, Step, step_named
@@ -19,6 +19,7 @@ from asana_mirror.words import Scope, Step, step_named
 MOST_PROJECTS = MOST_PERSONS = 10  # looked at by themselves; more than these are reckoned from them
 MOST_TREES = 50  # tasks with subtasks of which all below is counted
 MOST_LISTS = 150  # of subtasks: no further tree is begun
+SAMPLED = ("project_tasks",)  # a list of these is no measure of another
 WHY = "new"
 
 
@@ -68,19 +69,34 @@ class Sounding:
             self._searchable.append(gid)
         found: dict[str, list[str]] = {}
         for listing in listings_below("workspaces"):
-            if wanted(listing, self._scope):
-                found[listing.resource] = await self._gids(step_named(listing.name, gid))
+            if wanted(listing, self._scope) and not listing.on_demand:
+                found.setdefault(listing.resource, []).extend(await self._shown(listing, gid))
         persons = [*found.get("users", ()), *found.get("agents", ())]
         self._persons += [(person, gid) for person in persons]
         self._add("assigned_tasks", len(persons))
-        self._add("team_memberships", len(found.get("teams", ())))
-        self._add("tagged_tasks", len(found.get("tags", ())))
+        for resource in sorted(found.keys() - {"projects"}):
+            self._below(resource, len(found[resource]))
         return set(found.get("projects", ()))
+
+    async def _shown(self, listing: Listing, workspace_gid: str) -> list[str]:
+        """Who is in a list of a workspace, or in the one that is read where it is refused."""
+        if listing.log:  # as long as its time is, and nothing stands below it
+            self._add(listing.name, 1)
+            return []
+        shown = await self._gids(step_named(listing.name, workspace_gid))
+        if shown or listing.instead is None:
+            return shown
+        return await self._gids(step_named(listing.instead, workspace_gid))
+
+    def _below(self, resource: str, count: int) -> None:
+        """A list for each record, of the kinds that no sample need be taken for."""
+        for listing in opened_by(resource):
+            if listing.below == resource and listing.opens is None and listing.name not in SAMPLED:
+                self._add(listing.name, count)
 
     async def _projects(self, gids: list[str]) -> None:
         """What stands in projects: a few are counted, and stand for all."""
-        for name in ("project_sections", "project_attachments"):
-            self._add(name, len(gids))
+        self._below("projects", len(gids))
         if any(wanted(listing, self._scope) for listing in listings_below("projects") if listing.events):
             self._estimate.add("events", "its first token", lists=len(gids))
         if not wanted(LISTINGS["project_tasks"], self._scope):
@@ -112,6 +128,7 @@ class Sounding:
         if len(chosen) < len(gids):
             self._estimate.remark(f"Tasks are reckoned from {len(chosen)} of {len(gids):,} projects.")
         self._estimate.remark("Lists of tasks by person or tag are counted as a page each.")
+        self._estimate.remark("Reactions, and portfolios inside others, are not counted.")
 
     async def _found_by_search(self, projects: list[str], reckoned: Expected) -> None:
         """Where searches stand in for lists: pages of them, and the lists of what they find."""
@@ -199,15 +216,19 @@ class Sounding:
     async def _gids(self, step: Step) -> list[str]:
         """Everyone in a list, and its pages counted; nobody where it is refused."""
         found: list[str] = []
-        requests, offset = 0, None
+        requests, offset, projects = 0, None, step.listing.resource == "projects"
         while requests == 0 or offset:
             requests += 1
             try:
-                page = (await self._asana.page(*gids_request(step, offset))).content
+                request = gids_request(step, offset, "project_brief" if projects else "gid")
+                page = (await self._asana.page(*request, single=step.listing.single)).content
             except (CarryOnWithout, StartOver, WaitAndRepeat):
                 self._estimate.remark(f"{step.key} cannot be counted.", lower_bound=True)
                 break
-            found += [str(one["gid"]) for one in page.records if isinstance(one, dict) and one.get("gid")]
+            records = [one for one in page.records if isinstance(one, dict) and one.get("gid")]
+            found += [str(one["gid"]) for one in records]
+            for name in ("project_brief", "brief_attachments"):
+                self._add(name, sum(bool(one.get("project_brief")) for one in records))
             offset = page.next_offset
         self._add(step.listing.name, 1, requests=requests)
         return found

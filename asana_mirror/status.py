@@ -10,13 +10,7 @@ from rich.table import Table
 
 from asana_mirror.quota import READS_IN_FLIGHT
 from asana_mirror.times import now, seconds_since
-
-WHY = {
-    402: "Asana asks for a paid plan",
-    403: "the token may not see it",
-    404: "not found, or not visible to this token",
-    451: "withheld for legal reasons",
-}
+from asana_mirror.visibility import BY_STATUS
 
 
 def print_state(state: Mapping[str, Any], console: Console) -> None:
@@ -31,7 +25,7 @@ def print_state(state: Mapping[str, Any], console: Console) -> None:
     print_table(console, "Rows", tables)
     print_table(console, "Listings and the age of their last walk", _cursors(state["cursors"]))
     print_table(console, "What waits to be read", _waiting(state["waiting"]))
-    print_table(console, "What cannot be read", _problems(state["problems"]))
+    print_table(console, "What is not mirrored, and why", _hidden(state["not_mirrored"]))
     print_table(console, "Records that did not fit, kept in sync_undecoded", state["undecoded"])
     print_table(console, "Left out by the configuration, as far as it was met", state["excluded"])
     print_table(console, "Changes that Asana announces", state["api_changes"])
@@ -140,7 +134,7 @@ def _searches(searches: Iterable[Mapping[str, Any]]) -> Iterable[dict[str, Any]]
     for search in searches:
         status = search["status"]
         state = SEARCHED.get(
-            search["state"], f"not allowed: {WHY.get(status, status)}; lists are read instead"
+            search["state"], f"not allowed: {BY_STATUS.get(status, status)}; lists are read instead"
         )
         yield {
             "workspace": search["workspace_gid"],
@@ -180,15 +174,14 @@ def _waiting(waiting: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
             yield {"what": what, "how many": count, "read": when}
 
 
-def _problems(problems: Iterable[Mapping[str, Any]]) -> Iterable[dict[str, Any]]:
-    for problem in problems:
-        why = WHY.get(problem["status"])
+def _hidden(found: Iterable[Mapping[str, Any]]) -> Iterable[dict[str, Any]]:
+    for one in found:
         yield {
-            "what": problem["listing"],
-            "status": str(problem["status"] or ""),
-            "why": f"{why}: {problem['message']}" if why else problem["message"],
-            "since": problem["since"],
-            "times": problem["times"],
+            "what": one["words"],
+            "lists": f"{one['lists']:,} of {one['of']:,}",
+            "status": str(one["status"] or ""),
+            "since": one["since"][:16].replace("T", " "),
+            "for instance": one["example"],
         }
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import httpx
 
-from asana_mirror.catalog import RESOURCES
+from asana_mirror.catalog import RESOURCES, Kept, ask_also
 from asana_mirror.client import Asana, GaveUp
 from asana_mirror.compare import (
     LIVING,
@@ -102,6 +102,7 @@ async def verify(
     Raises a MirrorError for whatever keeps it from its end.
     """
     began, path, stop = time.monotonic(), options.mirror, stop or Stop()
+    ask_also(options.extra_fields)
     seed = random.SystemRandom().randrange(2**32) if seed is None else seed
     check_mirror(path, must_exist=True)
     found = Verification(str(path), sample, seed)
@@ -204,6 +205,9 @@ class Checking:
         if there is None:
             return
         self.found.listings += 1
+        if step.listing.kept:
+            self._compare_kept(step, step.listing.kept, there)
+            return
         what, rows = step.listing.resource, self._rows
         here = rows.excluded.outside(what, rows.standing(step))
         if step in self._global_fields:  # no field says in which workspace's list it stands
@@ -216,6 +220,14 @@ class Checking:
         compared = compare_listing(what, step.key, here, told, rows.states(what, strange))
         if step.listing.position:
             compared.add(compare_order(what, step.key, here, there))
+        self._note(compared, step)
+
+    def _compare_kept(self, step: Step, kept: Kept, there: list[str]) -> None:
+        """A list that is itself kept as rows, whoever its members are."""
+        here = self._rows.standing(step)
+        compared = compare_listing(kept.table, step.key, here, there, {})
+        if kept.position:
+            compared.add(compare_order(kept.table, step.key, here, there))
         self._note(compared, step)
 
     async def _erased(self, resource: str, gids: Iterable[str]) -> set[str]:

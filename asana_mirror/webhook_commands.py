@@ -18,7 +18,7 @@ from asana_mirror.client import Asana
 from asana_mirror.ending import opened
 from asana_mirror.errors import AsanaUnreachable, CarryOnWithout, ListTooLong, WaitAndRepeat, WrongUsage
 from asana_mirror.hooks import webhooks_in
-from asana_mirror.options import Reach, asana_options, json_option, mirror_argument
+from asana_mirror.options import Commands, Reach, asana_options, json_option, mirror_argument
 from asana_mirror.run import asana_for
 from asana_mirror.store import Mirror, check_mirror, hold
 from asana_mirror.store.opening import looked_into, sqlite_translated
@@ -35,18 +35,6 @@ ADDRESS = (
     "The target must be reachable from the internet and answer the handshake with 200 and the same X-Hook-Secret; "
     "the token needs the scope webhooks:write."
 )
-
-
-class Commands(click.Group):
-    """A group that takes from the config file what its commands take, and hands it on to each of them."""
-
-    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
-        """On the command line it takes nothing itself."""
-        return [parameter for parameter in super().get_params(ctx) if parameter not in self.params]
-
-    def invoke(self, ctx: click.Context) -> Any:
-        ctx.default_map = dict.fromkeys(self.commands, ctx.default_map)
-        return super().invoke(ctx)
 
 
 @click.group("webhooks", cls=Commands)

@@ -18,7 +18,7 @@ from urllib.parse import parse_qsl, quote, quote_plus
 
 import orjson
 
-from asana_mirror.catalog import RESOURCE_OF, Listing, opt_fields
+from asana_mirror.catalog import RESOURCE_OF, RESOURCES, Listing, fields_of, opt_fields
 from asana_mirror.errors import (
     BadToken,
     CarryOnWithout,
@@ -66,12 +66,16 @@ _OFFSET = re.compile(r"offset|pagination token|expired", re.IGNORECASE)
 
 def page_request(step: Step, offset: str | None, limit: int = PAGE) -> tuple[str, dict[str, str]]:
     """Path and query of one page of a listing."""
+    listing = step.listing
     path, _, query = step.key.partition("?")
     params = dict(parse_qsl(query))
-    params["opt_fields"] = opt_fields(step.listing.resource)
-    params["limit"] = str(limit)
-    if step.since:
-        params["modified_since"] = step.since
+    if listing.fields:
+        params["opt_fields"] = fields_of(listing)
+    if listing.paged:
+        params["limit"] = str(limit)
+    since = step.since or (listing.since and listing.since.begins)
+    if since:
+        params[listing.since.parameter if listing.since else "modified_since"] = since
     if offset:
         params["offset"] = offset
     return path, params
@@ -80,7 +84,7 @@ def page_request(step: Step, offset: str | None, limit: int = PAGE) -> tuple[str
 def gids_request(step: Step, offset: str | None = None, fields: str = "gid") -> tuple[str, dict[str, str]]:
     """The same page with nothing but gids, the cheapest way to ask who is there, or a few fields."""
     path, params = page_request(step, offset)
-    return path, {**params, "opt_fields": fields}
+    return path, {**params, "opt_fields": fields} if step.listing.fields else params
 
 
 def search_request(
@@ -126,7 +130,8 @@ def record_request(
 ) -> tuple[str, dict[str, str]]:
     """Path and query of a single record; `also` is one more field, of which no column is made, `only` the only one."""
     fields = only or ",".join(filter(None, (opt_fields(resource), also)))
-    return path_template.format(gid=quote(gid, safe="")), {"opt_fields": fields}
+    takes_fields = RESOURCES[resource].fields
+    return path_template.format(gid=quote(gid, safe="")), {"opt_fields": fields} if takes_fields else {}
 
 
 def events_request(resource_gid: str, sync: str | None) -> tuple[str, dict[str, str]]:
@@ -215,6 +220,11 @@ def read_page(body: Mapping[str, Any]) -> Page:
     next_page = body.get("next_page")
     offset = next_page.get("offset") if isinstance(next_page, dict) else None
     return Page(records, str(offset) if offset else None)
+
+
+def read_single(body: Mapping[str, Any]) -> Page:
+    """The record of a single answer, as a list of one."""
+    return Page([read_record(body)], None)
 
 
 def read_record(body: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -18,11 +18,11 @@ from asana_mirror.catalog import LISTINGS, Listing, Row
 T = TypeVar("T")
 
 
-def _quoted(gid: str | None) -> str:
-    """A gid as a part of an address: nearly always digits, of which there is nothing to quote."""
-    if not gid:
+def _quoted(value: str | None) -> str:
+    """A value as a part of an address: nearly always a gid, of which there is nothing to quote."""
+    if not value:
         return ""
-    return gid if gid.isascii() and gid.isalnum() else quote(gid, safe="")
+    return value if value.isascii() and value.isalnum() else quote(value, safe="")
 
 
 @dataclass(frozen=True)
@@ -35,15 +35,18 @@ class Step:
     why: str = field(default="", compare=False)
     since: str | None = field(default=None, compare=False)  # ask only for what was modified since then
     precedence: str | None = field(default=None, compare=False)  # of its kind, the greatest is read first
+    part: str | None = None  # of the parent's list, where it is shown in parts only
 
     @cached_property
     def key(self) -> str:
         """The request without limit and offset; unique, and the same in every run."""
-        return self.listing.path.format(gid=_quoted(self.parent_gid), workspace=_quoted(self.workspace_gid))
+        gids = {"gid": self.parent_gid, "workspace": self.workspace_gid, "part": self.part}
+        return self.listing.path.format(**{name: _quoted(value) for name, value in gids.items()})
 
     def fills(self) -> dict[str, str]:
         """Columns known from where the listing stands, for records that do not say it themselves."""
-        return {column: template.format(gid=self.parent_gid) for column, template in self.listing.fills}
+        gids = {"gid": self.parent_gid, "workspace": self.workspace_gid, "part": self.part}
+        return {column: template.format(**gids) for column, template in self.listing.fills}
 
 
 @dataclass(frozen=True)
@@ -196,6 +199,7 @@ def step_named(
     workspace_gid: str | None = None,
     why: str = "",
     since: str | None = None,
+    part: str | None = None,
 ) -> Step:
     """The step for the listing that the catalog calls `name`."""
-    return Step(LISTINGS[name], parent_gid, workspace_gid, why, since)
+    return Step(LISTINGS[name], parent_gid, workspace_gid, why, since, part=part)

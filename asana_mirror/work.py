@@ -55,7 +55,7 @@ class Work:
         self._listening = Listening(asana, mirror, run, scope, self.reading, stop, projects)
         self._errands = Errands(mirror, run, scope, self.reading, self._singly, stop, projects)
         self._doubts = Doubts(mirror, run, scope, self.reading, self._singly, stop)
-        self._review = Review(mirror, scope, self.reading.consequences.persons, projects)
+        self._review = Review(mirror, scope, self.reading.consequences.portions, projects)
         self._lanes = Lanes(asana, mirror, run, scope, self.reading, stop)
         self._has_looked_closely = False
         self._news_at = asyncio.get_running_loop().time()
@@ -91,7 +91,7 @@ class Work:
         if self._run.mode != "first" and not self._run.resumed and self._listening.is_wanted():
             await self._listening.listen()
         if not self._walks:
-            self.reading.consequences.persons.whole_lists_before = utc_before(attention.max_age_s)
+            self.reading.consequences.portions.whole_lists_before = utc_before(attention.max_age_s)
             self._ask(self._review.due(attention.max_age_s, attention.sweep_every_s))
         if self._run.mode != "first":
             most = EVERY if self._walks else ONE_BY_ONE
@@ -106,8 +106,8 @@ class Work:
         self.reading.consequences.each_run_too = False
         streams, due, hot = set(focus.streams), Due(), None
         if isinstance(focus, Tick):
-            persons = self.reading.consequences.persons
-            glance = Glance(self._mirror, focus, self._review, persons, self._scope, self._projects)
+            portions = self.reading.consequences.portions
+            glance = Glance(self._mirror, focus, self._review, portions, self._scope, self._projects)
             hot = Hot(self._asana, self._mirror, self._scope, self.reading, focus)
             streams = glance.streams(await hot.projects())
             due = glance.due(self._attention.max_age_s, self._attention.sweep_every_s)

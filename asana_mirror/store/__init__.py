@@ -8,17 +8,21 @@ streams   the tokens of event streams
 inbox     what events told and nobody has read yet
 webhooks  the webhooks that were asked for, and what they delivered
 ages      what is due by its age, by an upgrade, or because it was refused or put off
+unopened  lists that an older version never asked for
 unheard   tasks of which no stream tells
 excluded  what the configuration keeps out
 places    in which list a record stands
 counts    how many requests lists would take
 shown     where a name is shown that belongs to something else
+standing  where records stand, as SQL
+kept      lists that are themselves kept as rows
 absence   who is missing, and tombstones
 ties      who is still tied to what is missing
 ledger    requests, problems, announced changes
 allowances  what is believed of a token's allowance
 searches  what is found by search instead of by lists
 search    the full-text indexes
+files     what became of the files of attachments
 purged    who was purged and must not come back
 purging   erasing for good
 """
@@ -35,7 +39,9 @@ from asana_mirror.store.absence import Absence
 from asana_mirror.store.ages import Ages
 from asana_mirror.store.allowances import Allowances
 from asana_mirror.store.excluded import Excluded
+from asana_mirror.store.files import Files
 from asana_mirror.store.inbox import Inbox
+from asana_mirror.store.kept import KeptLists
 from asana_mirror.store.ledger import Ledger
 from asana_mirror.store.memory import Memory
 from asana_mirror.store.opening import BUSY_TIMEOUT_S, check_mirror, hold, open_mirror
@@ -49,6 +55,7 @@ from asana_mirror.store.shown import Shown
 from asana_mirror.store.streams import Streams
 from asana_mirror.store.ties import Ties
 from asana_mirror.store.unheard import Unheard
+from asana_mirror.store.unopened import Unopened
 from asana_mirror.store.webhooks import Deliveries, Webhooks
 
 __all__ = ["Erased", "Mirror", "Run", "Tally", "Written", "check_mirror", "hold"]
@@ -76,6 +83,8 @@ class Mirror:
         self.webhooks = Webhooks(self.db)
         self.deliveries = Deliveries(self.db)
         self.ages = Ages(self.db)
+        self.kept = KeptLists(self.db)
+        self.unopened = Unopened(self.db)
         self.unheard = Unheard(self.db)
         self.shown = Shown(self.db)
         self.absence = Absence(self.db, self._memory)
@@ -85,7 +94,8 @@ class Mirror:
         self.allowances = Allowances(self.db)
         self.searches = Searches(self.db)
         self.search = Search(self.db)
-        self.purging = Purging(self.db, self._memory, purged, self.search)
+        self.files = Files(self.db, path)
+        self.purging = Purging(self.db, self._memory, purged, self.search, self.files)
 
     @contextmanager
     def atomic(self) -> Iterator[None]:

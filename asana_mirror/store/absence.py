@@ -6,18 +6,17 @@ enough only for what can stand in one place; anything else is in doubt until it 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from functools import cache
+from collections.abc import Iterable, Sequence
 
 from sqlite_utils import Database
 
-from asana_mirror.catalog import LISTINGS, RESOURCES, Listing, listings_of
+from asana_mirror.catalog import RESOURCES, Listing, listings_of
 from asana_mirror.store.excluded import kept_out
 from asana_mirror.store.memory import Memory
 from asana_mirror.store.pages import gids_json
+from asana_mirror.store.standing import ALIVE, place_values, standing_in, standing_on
 from asana_mirror.words import Batch, Step
 
-ALIVE = "_deleted_at IS NULL AND _synced_at IS NOT NULL"
 IN_DOUBT = "in_doubt"  # a reason in sync_missing that nobody dies of
 DELETED, WITH_PARENT = "deleted", "parent_deleted"
 _MISSING = "IN missing"  # stands for the parents that are missing
@@ -83,12 +82,10 @@ class Absence:
         `standing` are the gids of a listing that hides nobody; None: the marks under the listing's key tell, and
         who is missing there is only in doubt, because between two pages a list may shift.
         """
-        place = _place_of(step.listing)
+        place = standing_in(step.listing)
         if place is None:
             return set()
-        where: list[object] = [] if step.listing.below is None else [step.parent_gid]
-        if step.listing.below == "actors":
-            where.append(step.workspace_gid)
+        where: list[object] = [*place_values(step)]
         if standing is None:
             absent = "NOT IN (SELECT gid FROM sync_seen WHERE round = ? AND scope = ?)"
             rest: list[object] = [round_number, step.key]
@@ -366,41 +363,3 @@ _NEVER_READ = "SELECT gid FROM projects WHERE _synced_at IS NULL"
 def _may_go(resource: str) -> str:
     """Who can become a tombstone: what lives, and a project that went before anything but its name was known."""
     return "_deleted_at IS NULL" if resource == "projects" else ALIVE
-
-
-@cache
-def _place_of(listing: Listing) -> str | None:
-    return standing_in(listing)
-
-
-def standing_in(listing: Listing, which: str = "= ?", *, alone: bool = False) -> str | None:
-    """The condition that a record stands in a listing of a parent; None where no column says so.
-
-    `alone`: and nowhere else, as far as lists of tasks go.
-    """
-    if listing.below is None:
-        return "1"
-    if listing.stands is None:
-        return None
-    if isinstance(listing.stands, tuple):
-        table, column = listing.stands
-        owner = f"{listing.resource.removesuffix('s')}_gid"
-        return f"gid IN (SELECT {owner} FROM {table} WHERE {column} {which})"
-    if alone:
-        return (
-            f"{listing.stands} {which} AND parent_gid IS NULL "
-            f"AND NOT EXISTS (SELECT 1 FROM task_projects WHERE task_gid = {listing.resource}.gid)"
-        )
-    workspace = " AND workspace_gid = ?" if listing.below == "actors" else ""
-    return f"{listing.stands} {which}{workspace}"
-
-
-def standing_on() -> Iterator[tuple[str, str, str]]:
-    """(child, its column, parent) for whatever cannot outlive its parent."""
-    for listing in LISTINGS.values():
-        if RESOURCES[listing.resource].one_place and isinstance(listing.stands, str) and listing.below:
-            yield listing.resource, listing.stands, listing.below
-    for resource in RESOURCES.values():
-        for embedded in resource.embedded:
-            if embedded.parent:
-                yield embedded.resource, embedded.parent, resource.name

@@ -16,7 +16,7 @@ from asana_mirror.words import Step, step_named
 REFUSED = "refused before"  # why a list is asked for
 REFUSED_AT_ONCE = 10  # refused lists of one kind asked again in a run, until one of them is shown
 _READ = "due = 0 AND refused IS NULL AND last_walked_at IS NOT NULL"
-_STEP = "SELECT name, parent_gid, workspace_gid"
+_STEP = "SELECT name, parent_gid, workspace_gid, part"
 # The last digits of a gid spread the lists that wait over the time in which they may wait.
 TURN = "CAST(substr(parent_gid, -3) AS INTEGER) / 1000.0"
 
@@ -29,26 +29,28 @@ class Ages:
 
     def by_age(self, max_age_s: float) -> list[Step]:
         """Lists of which no stream tells all, not read for so long."""
-        names = [name for name, listing in LISTINGS.items() if listing.by_age]
-        return self._steps(
-            f"{_STEP} FROM sync_checkpoints WHERE name IN (SELECT value FROM json_each(?)) AND {_READ} "
-            "AND last_walked_at <= ?",
-            AGE,
-            gids_json(names),
-            utc_before(max_age_s),
-        )
+        found: list[Step] = []
+        for times in sorted({listing.by_age for listing in LISTINGS.values()} - {0}):
+            found += self._steps(
+                f"{_STEP} FROM sync_checkpoints WHERE name IN (SELECT value FROM json_each(?)) AND {_READ} "
+                "AND last_walked_at <= ?",
+                AGE,
+                gids_json(name for name, listing in LISTINGS.items() if listing.by_age == times),
+                utc_before(max_age_s * times),
+            )
+        return found
 
     def aged(self, names: Iterable[str]) -> list[Aged[Step]]:
         """All lists of some kinds that were read, with their ages and the requests that they take."""
         then = now()
         found = self._db.execute(
-            "SELECT name, parent_gid, workspace_gid, last_walked_at, records FROM sync_checkpoints "
+            "SELECT name, parent_gid, workspace_gid, part, last_walked_at, records FROM sync_checkpoints "
             f"WHERE name IN (SELECT value FROM json_each(?)) AND {_READ}",
             [gids_json(names)],
         ).fetchall()
         ages: dict[Step, Aged[Step]] = {}
-        for name, parent_gid, workspace_gid, walked_at, records in found:
-            step = step_named(name, parent_gid, workspace_gid, AGE)
+        for name, parent_gid, workspace_gid, part, walked_at, records in found:
+            step = step_named(name, parent_gid, workspace_gid, AGE, part=part)
             ages[step] = Aged(step, seconds_since(walked_at, then), pages(records))
         return [ages[step] for step in self._of_the_living(list(ages))]
 
@@ -73,9 +75,9 @@ class Ages:
     def waiting(self, within_s: float) -> list[Step]:
         """Lists that were put off and whose turn has come: each has its own within the time."""
         return [
-            step_named(name, parent_gid, workspace_gid, why)
-            for name, parent_gid, workspace_gid, why in self._db.execute(
-                "SELECT name, parent_gid, workspace_gid, why FROM sync_checkpoints "
+            step_named(name, parent_gid, workspace_gid, why, part=part)
+            for name, parent_gid, workspace_gid, why, part in self._db.execute(
+                "SELECT name, parent_gid, workspace_gid, why, part FROM sync_checkpoints "
                 f"WHERE waiting_since IS NOT NULL AND due = 0 AND julianday(waiting_since) + {TURN} * ? "
                 "<= julianday(?)",
                 [within_s / 86400, utc_now()],
@@ -88,8 +90,9 @@ class Ages:
         The plus sign keeps SQLite from going through all lists of the kind.
         """
         return self._steps(
-            "SELECT c.name, c.parent_gid, c.workspace_gid FROM sync_checkpoints AS c JOIN tasks ON gid = c.parent_gid "
-            "WHERE +c.name = ? AND c.parent_gid IN (SELECT value FROM json_each(?)) AND cursor < modified_at",
+            "SELECT c.name, c.parent_gid, c.workspace_gid, c.part FROM sync_checkpoints AS c "
+            "JOIN tasks ON gid = c.parent_gid WHERE +c.name = ? "
+            "AND c.parent_gid IN (SELECT value FROM json_each(?)) AND cursor < modified_at",
             why,
             name,
             gids_json(gids),
@@ -124,7 +127,7 @@ class Ages:
                     "AND since IS NULL",
                     "upgrade",
                     name,
-                    fingerprint(listing.resource),
+                    fingerprint(listing),
                 )
         return found
 
@@ -135,25 +138,47 @@ class Ages:
             "did not fit",
         )
 
-    def refused(self, name: str | None = None) -> list[Step]:
-        """Lists that Asana refused: a few of each kind, to see whether it still does; of one kind all."""
-        if name is not None:
-            return self._steps(
-                f"{_STEP} FROM sync_checkpoints WHERE name = ? AND refused IS NOT NULL",
-                REFUSED,
-                name,
-            )
+    def refused_like(self, name: str) -> list[Step]:
+        """All lists of a kind that Asana refused."""
+        return self._steps(
+            f"{_STEP} FROM sync_checkpoints WHERE name = ? AND refused IS NOT NULL",
+            REFUSED,
+            name,
+        )
+
+    def refused(self, max_age_s: float) -> list[Step]:
+        """Lists that Asana refused: a few of each kind, to see whether it still does.
+
+        What is asked for by age only, so is this; and where the plan does not include it, one question is enough.
+        """
+        too_fresh = [
+            name
+            for name, asked_at in self._db.execute(
+                "SELECT c.name, max(p.last_seen_at) FROM sync_checkpoints AS c JOIN sync_problems AS p "
+                "ON p.listing = c.listing WHERE c.refused IS NOT NULL GROUP BY 1"
+            ).fetchall()
+            if name in LISTINGS
+            and LISTINGS[name].is_patient
+            and asked_at > utc_before(max_age_s * LISTINGS[name].by_age)
+        ]
         return self._steps(
             f"{_STEP} FROM (SELECT *, row_number() OVER (PARTITION BY name ORDER BY listing) AS place "
-            "FROM sync_checkpoints WHERE refused IS NOT NULL AND name != 'events') WHERE place <= ?",
+            "FROM sync_checkpoints WHERE refused IS NOT NULL AND name != 'events' "
+            "AND name NOT IN (SELECT value FROM json_each(?))) WHERE place <= iif(refused = 402, 1, ?)",
             REFUSED,
+            gids_json(too_fresh),
             REFUSED_AT_ONCE,
         )
 
     def _steps(self, sql: str, why: str, *parameters: object) -> list[Step]:
         """Without those below what left Asana."""
         found = self._db.execute(sql, list(parameters))
-        return self._of_the_living([step_named(row[0], row[1], row[2], why) for row in found])
+        return self._of_the_living(
+            [
+                step_named(name, parent_gid, workspace_gid, why, part=part)
+                for name, parent_gid, workspace_gid, part in found
+            ]
+        )
 
     def _of_the_living(self, steps: list[Step]) -> list[Step]:
         """Those that do not stand below what left Asana."""

@@ -8,7 +8,7 @@ from sqlite_utils import Database
 
 from asana_mirror.catalog import LISTINGS, RESOURCES, Listing, Row
 from asana_mirror.plan import PAGE, pages
-from asana_mirror.store.absence import ALIVE, standing_in
+from asana_mirror.store.standing import ALIVE, member_column, place_columns, place_values, standing_in
 from asana_mirror.words import Step
 
 
@@ -31,41 +31,54 @@ class Counts:
             return pages(row[0] if row else 0)
         if listing.name not in self._long:
             self._long[listing.name] = self._count(listing)
-        return pages(self._long[listing.name].get(_place(step), 0))
+        return pages(self._long[listing.name].get(tuple(place_values(step)), 0))
 
     def _count(self, listing: Listing) -> dict[tuple[str, ...], int]:
         """Where more than a page of records stands → how many."""
         if listing.below is None:
             (count,) = self._db.execute(f"SELECT count(*) FROM {listing.resource} WHERE {ALIVE}").fetchone()
             return {(): count}
-        source, columns = listing.resource, listing.stands
-        if isinstance(columns, tuple):
-            table, column = columns
-            owner = f"{listing.resource.removesuffix('s')}_gid"
-            source, columns = f"{table} JOIN {listing.resource} ON {owner} = gid", f"{table}.{column}"
-        if listing.below == "actors":
-            columns = f"{columns}, workspace_gid"
+        source, columns = listing.resource, ", ".join(place_columns(listing))
+        if isinstance(listing.stands, tuple):
+            table, column = listing.stands
+            member = member_column(listing.resource)
+            source, columns = f"{table} JOIN {listing.resource} ON {member} = gid", f"{table}.{column}"
         found = self._db.execute(
             f"SELECT {columns}, count(*) FROM {source} WHERE {ALIVE} GROUP BY {columns} HAVING count(*) > {PAGE}"
         )
         return {tuple(row[:-1]): row[-1] for row in found}
+
+    def standing(self, step: Step) -> int:
+        """How many records stand in a list; 0 where no column says so."""
+        place = standing_in(step.listing)
+        if place is None:
+            return 0
+        sql = f"SELECT count(*) FROM {step.listing.resource} WHERE {ALIVE} AND {place}"
+        return int(self._db.execute(sql, place_values(step)).fetchone()[0])
+
+    def log_ends_at(self, step: Step) -> str | None:
+        """When the last entry of a log was made that is here."""
+        sql = f"SELECT max(created_at) FROM {step.listing.resource} WHERE workspace_gid = ?"
+        last: str | None = self._db.execute(sql, [step.parent_gid]).fetchone()[0]
+        return last
 
     def rows(self, step: Step) -> Iterator[tuple[str, Row]]:
         """The records of a list: gid, and a row of which only the columns are filled that count what is below."""
         place = standing_in(step.listing)
         if place is None:
             return iter(())
-        return self._rows(step.listing.resource, place, _place(step))
+        return self._rows(step.listing.resource, place, place_values(step))
 
     def row(self, resource: str, gid: str) -> Iterator[tuple[str, Row]]:
         """One record in the same way, if it lives."""
-        return self._rows(resource, "gid = ?", (gid,))
+        return self._rows(resource, "gid = ?", [gid])
 
-    def _rows(self, resource: str, condition: str, values: tuple[str, ...]) -> Iterator[tuple[str, Row]]:
-        counting = {listing.unless_zero for listing in LISTINGS.values() if listing.below == resource}
+    def _rows(self, resource: str, condition: str, values: list[str]) -> Iterator[tuple[str, Row]]:
+        telling = (listing for listing in LISTINGS.values() if listing.opened_by == resource)
+        counting = {name for listing in telling for name in (listing.unless_zero, *listing.when)}
         columns = (name if name in counting else "NULL" for name in RESOURCES[resource].column_names())
         found = self._db.execute(
-            f"SELECT gid, {', '.join(columns)} FROM {resource} WHERE {ALIVE} AND {condition}", list(values)
+            f"SELECT gid, {', '.join(columns)} FROM {resource} WHERE {ALIVE} AND {condition}", values
         )
         return ((row[0], row[1:]) for row in found)
 
@@ -98,12 +111,3 @@ class Counts:
                 f"AND parent_gid IN (SELECT gid FROM projects WHERE {ALIVE})"
             )
         }
-
-
-def _place(step: Step) -> tuple[str, ...]:
-    """What names the parent in the columns of a record."""
-    if step.listing.below is None:
-        return ()
-    if step.listing.below == "actors":
-        return step.parent_gid or "", step.workspace_gid or ""
-    return (step.parent_gid or "",)

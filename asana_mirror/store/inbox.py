@@ -23,6 +23,11 @@ _ABOVE = {
 }
 
 
+def _can_be_read(wish: Wish) -> bool:
+    """What has no address of its own comes inside others; that it is gone is news all the same."""
+    return RESOURCES[wish.resource].path is not None or not wish.to_read
+
+
 class Inbox:
     """Reads and writes `sync_inbox`; the caller holds the transaction."""
 
@@ -34,7 +39,7 @@ class Inbox:
         """Fold wishes into those that are there; `above` are wishes for what these records stand on."""
         found = (self._above(wish) for wish in above)
         wishes = [*wishes, *(wish for wish in found if wish is not None)]
-        wanted = [wish for wish in wishes if wish.resource in RESOURCES]
+        wanted = [wish for wish in wishes if wish.resource in RESOURCES and _can_be_read(wish)]
         known = self._known(wanted)
         self._db.conn.executemany(
             f"INSERT OR REPLACE INTO sync_inbox ({', '.join(_COLUMNS)}) "

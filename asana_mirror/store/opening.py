@@ -20,7 +20,7 @@ from asana_mirror.errors import (
     NotAMirror,
     WrongUsage,
 )
-from asana_mirror.schema_files import schema_folder
+from asana_mirror.schema_files import schema_folder, view_files
 
 APPLICATION_ID = 0x4153414D  # "ASAM", so that a mirror is told from any other SQLite file
 BUSY_TIMEOUT_S = 30.0
@@ -154,7 +154,7 @@ def migrate(db: Database) -> None:
     for number, step in enumerate(missing, start=done + 1):
         script = [drop_views_sql(db), drop_triggers_sql(db), step.read_text(encoding="utf-8")]
         if step is missing[-1]:
-            script += [_read_schema("views.sql"), _read_schema("search.sql")]
+            script += [_read_schema(file.name) for file in view_files()] + [_read_schema("search.sql")]
         script.append(f"PRAGMA application_id = {APPLICATION_ID};\nPRAGMA user_version = {number};")
         try:
             _run_script(db, "\n".join(script))

@@ -115,7 +115,7 @@ class Pages:
     def _write_rows(
         self, resource: Resource, rows: dict[str, Row], batch: Batch, run_id: int, now: str, written: Written
     ) -> None:
-        known = self._known_rows(resource, list(rows))
+        known = self.known(resource, rows.keys())
         relinked: set[str] = set()
         changed, born, before = [], set(), {}
         for gid, row in rows.items():
@@ -148,7 +148,7 @@ class Pages:
             Tally(new, len(changed) - new + len(only_relinked), len(rows) - len(changed) - len(only_relinked))
         )
 
-    def _known_rows(self, resource: Resource, gids: Sequence[str]) -> dict[str, Row]:
+    def known(self, resource: Resource, gids: Collection[str]) -> dict[str, Row]:
         """The rows as they stand; a stub is as good as none, a tombstone differs from any living row."""
         found = self._db.conn.execute(_known_sql(resource.name), [gids_json(gids)])
         return {row[0]: row[2:] if row[1] is None else () for row in found}

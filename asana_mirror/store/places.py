@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from sqlite_utils import Database
 
 from asana_mirror.catalog import listings_of
-from asana_mirror.store.absence import ALIVE
+from asana_mirror.store.standing import ALIVE, member_column, place_columns
 from asana_mirror.words import Step, Wish, step_named
 
 # A field stands in its workspace's list, or in the settings of projects and teams.
@@ -25,7 +25,9 @@ class Places:
         if wish.anew:
             return None
         if wish.resource == "stories":
-            task_gid = wish.parent_gid or self._one("SELECT target_gid FROM stories WHERE gid = ?", wish.gid)
+            task_gid = wish.parent_gid if wish.parent in (None, "tasks") else None
+            known = "SELECT target_gid FROM stories WHERE gid = ? AND target_type = 'task'"
+            task_gid = task_gid or self._one(known, wish.gid)
             return ("task_stories", task_gid) if task_gid else None
         if wish.resource != "tasks":
             return None
@@ -61,15 +63,18 @@ class Places:
                 yield Step(listing)
             elif isinstance(listing.stands, tuple):
                 table, column = listing.stands
-                owner = f"{resource.removesuffix('s')}_gid"
-                for row in self._db.execute(f"SELECT {column} FROM {table} WHERE {owner} = ?", [gid]):
+                member = member_column(resource)
+                for row in self._db.execute(f"SELECT {column} FROM {table} WHERE {member} = ?", [gid]):
                     yield Step(listing, row[0])
             elif listing.stands is not None:
-                workspace = ", workspace_gid" if listing.below == "actors" else ""
-                sql = f"SELECT {listing.stands}{workspace} FROM {resource} WHERE gid = ?"
+                columns = place_columns(listing)
+                sql = f"SELECT {', '.join(columns)} FROM {resource} WHERE gid = ?"
                 row = self._db.execute(f"{sql} AND {listing.stands} IS NOT NULL", [gid]).fetchone()
                 if row is not None:
-                    yield Step(listing, *row)
+                    place = dict(zip(columns, row, strict=True))
+                    workspace = place.get("workspace_gid") if listing.within_workspace else None
+                    part = place.get(listing.part) if listing.part else None
+                    yield Step(listing, row[0], workspace, part=part)
         if resource == "custom_fields":  # global fields stand in a list, the others in settings
             for (workspace_gid,) in self._db.execute(f"SELECT gid FROM workspaces WHERE {ALIVE}").fetchall():
                 for name in SHOW_FIELDS:

@@ -14,12 +14,13 @@ from typing import Any
 
 from sqlite_utils import Database
 
-from asana_mirror.catalog import RESOURCES, Links, Row
+from asana_mirror.catalog import LISTINGS, RESOURCES, Links, Row
 from asana_mirror.erasure import PEOPLE, Erasure
-from asana_mirror.store.absence import standing_on
+from asana_mirror.store.files import Files
 from asana_mirror.store.memory import Memory
 from asana_mirror.store.purged import PurgedPeople
 from asana_mirror.store.search import Search
+from asana_mirror.store.standing import standing_on
 from asana_mirror.words import UndecodedRecord
 
 _AT_ONCE = 1000  # rows looked at between two reads
@@ -45,11 +46,14 @@ class Erased:
 class Purging:
     """Erases inside the caller's transaction; `compact` afterwards, outside of it."""
 
-    def __init__(self, db: Database, memory: Memory, purged: PurgedPeople, search: Search) -> None:
+    def __init__(
+        self, db: Database, memory: Memory, purged: PurgedPeople, search: Search, files: Files
+    ) -> None:
         self._db = db
         self._memory = memory
         self._purged = purged
         self._search = search
+        self._files = files
         self._people: set[str] = set()
         self._projects: set[str] = set()
         self.erased = Erased()
@@ -121,6 +125,7 @@ class Purging:
         self._delete_links()
         if self._people:
             self._take_people_out()
+        self.erased.deleted["attachment_files"] += self._files.erase(f"{_DOOMED} 'attachments'")
         referred = self._referred()
         self._forget_walks()
         for resource in RESOURCES:
@@ -274,6 +279,10 @@ class Purging:
         for resource in RESOURCES.values():
             for links in resource.links:
                 self._delete(links.table, f"{links.owner} IN ({_DOOMED} '{resource.name}')")
+        for kept, below in {listing.kept: listing.below for listing in LISTINGS.values()}.items():
+            if kept is not None:
+                self._delete(kept.table, f"{kept.owner} IN ({_DOOMED} '{below}')")
+                self._delete(kept.table, f"{kept.member} IN (SELECT gid FROM temp.doomed)")
         for table, column, other in self._foreign_keys:
             if other == "projects" and table not in RESOURCES:
                 for gid in self._projects:

@@ -15,7 +15,7 @@ from typing import Any
 import orjson
 from sqlite_utils import Database
 
-from asana_mirror.catalog import LISTINGS, fingerprint
+from asana_mirror.catalog import LISTINGS, RESOURCES, fingerprint
 from asana_mirror.plan import EVENT, WALKS
 from asana_mirror.store.pages import Tally, gids_json
 from asana_mirror.words import Checkpoint, Scope, Step, step_named
@@ -43,6 +43,15 @@ class ListingState:
     due: bool
     refused: bool
     split: bool
+
+
+@dataclass(frozen=True)
+class Look:
+    """The last look at a listing: whether it was refused, how much it showed, and when (empty: never)."""
+
+    refused: bool
+    records: int
+    at: str
 
 
 class Rounds:
@@ -149,9 +158,11 @@ class Rounds:
         self._db.execute("DELETE FROM sync_seen WHERE round != ?", [round_number])
         self._db.execute("DELETE FROM sync_missing WHERE round != ?", [round_number])
         # Only what can be asked for by itself: the rest was missing from a list that hides nobody.
+        alone = [name for name, entry in RESOURCES.items() if entry.path]
         self._db.execute(
-            "UPDATE sync_missing SET reason = 'in_doubt' WHERE explained = 0 AND resource NOT IN "
-            "('enum_options', 'custom_field_settings')"
+            "UPDATE sync_missing SET reason = 'in_doubt' WHERE explained = 0 AND resource IN "
+            "(SELECT value FROM json_each(?))",
+            [gids_json(alone)],
         )
 
     def _take_over_own(self, round_number: int, scope: Scope) -> None:
@@ -214,8 +225,8 @@ class Rounds:
         before = self._db.conn.total_changes
         self._db.conn.executemany(
             "INSERT INTO sync_checkpoints "
-            "(listing, name, parent_gid, workspace_gid, rank, round, due, why, since, precedence) "
-            "VALUES (?1, ?2, ?3, ?4, ?5, ?6, 1, ?7, ?8, ?10) ON CONFLICT (listing) DO UPDATE SET "
+            "(listing, name, parent_gid, workspace_gid, rank, round, due, why, since, precedence, part) "
+            "VALUES (?1, ?2, ?3, ?4, ?5, ?6, 1, ?7, ?8, ?10, ?11) ON CONFLICT (listing) DO UPDATE SET "
             "round = excluded.round, due = 1, offset = NULL, records = 0, restarts = 0, walk_began_at = NULL, "
             "next_cursor = NULL, refused = NULL, why = excluded.why, since = excluded.since, waiting_since = NULL, "
             "precedence = coalesce(excluded.precedence, precedence) "
@@ -234,6 +245,7 @@ class Rounds:
                     step.since,
                     again,
                     step.precedence,
+                    step.part,
                 )
                 for step in steps
             ],
@@ -260,7 +272,7 @@ class Rounds:
         """
         return [
             Checkpoint(
-                step_named(name, parent_gid, workspace_gid, why or "", since),
+                step_named(name, parent_gid, workspace_gid, why or "", since, part),
                 round_number,
                 offset=offset,
                 records=records,
@@ -281,9 +293,10 @@ class Rounds:
                 split,
                 why,
                 since,
+                part,
             ) in self._db.execute(
                 "SELECT name, parent_gid, workspace_gid, offset, records, restarts, walk_began_at, next_cursor, "
-                "split, why, since FROM sync_checkpoints WHERE due = 1 AND round = ?1 AND (?3 = '[]' OR name IN "
+                "split, why, since, part FROM sync_checkpoints WHERE due = 1 AND round = ?1 AND (?3 = '[]' OR name IN "
                 "(SELECT value FROM json_each(?3))) AND (?4 = '[]' OR name NOT IN (SELECT value FROM json_each(?4))) "
                 "AND (?5 IS NULL OR why = ?5) ORDER BY rank, precedence DESC LIMIT ?2",
                 [round_number, limit, gids_json(only), gids_json(without), EVENT if urgent else None],
@@ -302,9 +315,9 @@ class Rounds:
         """What was left unread: in a round, with what was refused there and is asked again; else in any."""
         which = "due = 1" if round_number is None else "round = ? AND (due = 1 OR refused IS NOT NULL)"
         return [
-            step_named(name, parent_gid, workspace_gid, why or "", since)
-            for name, parent_gid, workspace_gid, why, since in self._db.execute(
-                f"SELECT name, parent_gid, workspace_gid, why, since FROM sync_checkpoints WHERE {which} "
+            step_named(name, parent_gid, workspace_gid, why or "", since, part)
+            for name, parent_gid, workspace_gid, why, since, part in self._db.execute(
+                f"SELECT name, parent_gid, workspace_gid, why, since, part FROM sync_checkpoints WHERE {which} "
                 "ORDER BY rank",
                 [] if round_number is None else [round_number],
             )
@@ -363,7 +376,7 @@ class Rounds:
                 checkpoint.walk_began_at,
                 checkpoint.next_cursor,
                 now,
-                fingerprint(checkpoint.step.listing.resource),
+                fingerprint(checkpoint.step.listing),
                 swept,
                 now,
                 checkpoint.step.key,
@@ -385,6 +398,15 @@ class Rounds:
         ).fetchone()
         return None if row is None else ListingState(row[0], bool(row[1]), bool(row[2]), bool(row[3]))
 
+    def last_look(self, step: Step) -> Look:
+        """What the last look at a listing brought, and when that was."""
+        row = self._db.execute(
+            "SELECT c.refused, c.records, max(coalesce(c.last_walked_at, ''), coalesce(p.last_seen_at, '')) "
+            "FROM sync_checkpoints AS c LEFT JOIN sync_problems AS p ON p.listing = c.listing WHERE c.listing = ?",
+            [step.key],
+        ).fetchone()
+        return Look(row[0] is not None, row[1], row[2]) if row else Look(False, 0, "")
+
     def forget_below_the_buried(self, buried_at: str) -> None:
         """What left Asana has no lists any more; should it come back, all below it is read anew."""
         for resource in {str(listing.below) for listing in LISTINGS.values()} - {"None", "actors"}:
@@ -397,7 +419,7 @@ class Rounds:
         """The time before which all of a listing is mirrored, with the fields that are asked for today."""
         row = self._db.execute(
             "SELECT cursor FROM sync_checkpoints WHERE listing = ? AND fingerprint = ? AND refused IS NULL",
-            [step.key, fingerprint(step.listing.resource)],
+            [step.key, fingerprint(step.listing)],
         ).fetchone()
         return row[0] if row else None
 

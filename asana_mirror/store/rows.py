@@ -12,24 +12,30 @@ from typing import Any
 import orjson
 from sqlite_utils import Database
 
-from asana_mirror.catalog import LISTINGS, RESOURCES, Links, Row, listings_of
+from asana_mirror.catalog import LISTINGS, RESOURCES, Kept, Links, Row, listings_of
 from asana_mirror.compare import LIVING, Here
-from asana_mirror.store.absence import ALIVE, standing_on
 from asana_mirror.store.excluded import Excluded, kept_out
 from asana_mirror.store.opening import looked_into
 from asana_mirror.store.pages import gids_json
 from asana_mirror.store.purged import PurgedPeople
 from asana_mirror.store.rounds import FINISHED
+from asana_mirror.store.standing import ALIVE, member_column, place_values, standing_in, standing_on
 from asana_mirror.words import Batch, Scope, Step, step_named
 
 AT_ONCE = 1000  # rows fetched at a time: no reading stays open, so that a run may go on beside it
 # Not those that list only what was modified lately, and no streams.
-LISTED = tuple(name for name, listing in LISTINGS.items() if listing.stands or not listing.on_demand)
+LISTED = tuple(
+    name
+    for name, listing in LISTINGS.items()
+    if (listing.stands or not listing.on_demand) and not (listing.single or listing.log)
+)
 COMPLETE = (
     "due = 0 AND refused IS NULL AND split = 0 AND last_walked_at IS NOT NULL "
     f"AND name IN ({', '.join(repr(name) for name in LISTED)})"
 )
-DEEP = tuple(name for name, listing in LISTINGS.items() if listing.below == "tasks")  # a request per task
+DEEP = tuple(  # a request per task, or comment
+    name for name, listing in LISTINGS.items() if listing.below in ("tasks", "stories")
+)
 
 
 @contextmanager
@@ -54,20 +60,25 @@ class Rows:
         """Every listing that was read to its end, but for those of single tasks."""
         last = ""
         while found := self._all(
-            f"SELECT listing, name, parent_gid, workspace_gid FROM sync_checkpoints WHERE {COMPLETE} "
+            f"SELECT listing, name, parent_gid, workspace_gid, part FROM sync_checkpoints WHERE {COMPLETE} "
             f"AND listing > ? AND name NOT IN ({_texts(DEEP)}) ORDER BY listing LIMIT {AT_ONCE}",
             last,
         ):
             last = found[-1][0]
-            yield from (step_named(*row[1:]) for row in found if self._is_wanted(row[1], row[3]))
+            yield from (
+                step_named(name, parent_gid, workspace_gid, part=part)
+                for _, name, parent_gid, workspace_gid, part in found
+                if self._is_wanted(name, workspace_gid)
+            )
 
     def listings_of_task(self, gid: str) -> list[Step]:
         """The listings of one task that were read to their end."""
         return [
-            step_named(*row)
-            for row in self._all(
-                f"SELECT name, parent_gid, workspace_gid FROM sync_checkpoints WHERE {COMPLETE} "
-                f"AND parent_gid = ? AND name IN ({_texts(DEEP)})",
+            step_named(name, parent_gid, workspace_gid, part=part)
+            for name, parent_gid, workspace_gid, part in self._all(
+                f"SELECT name, parent_gid, workspace_gid, part FROM sync_checkpoints WHERE {COMPLETE} "
+                f"AND parent_gid IN (SELECT ?1 UNION ALL SELECT gid FROM stories WHERE target_gid = ?1) "
+                f"AND name IN ({_texts(DEEP)})",
                 gid,
             )
         ]
@@ -88,22 +99,27 @@ class Rows:
     def standing(self, step: Step) -> list[str]:
         """The gids of a listing as the mirror has it, in its order where that is kept."""
         listing, resource = step.listing, step.listing.resource
-        place = listing.stands
         ordered = f" ORDER BY {listing.position}" if listing.position else ""
-        if place is None:
+        if listing.kept:
+            return self._kept(listing.kept, step)
+        if listing.stands is None:
             return self._column(f"SELECT gid FROM {resource} WHERE {ALIVE}")
-        if isinstance(place, tuple):
-            table, column = place
-            owner = f"{resource.removesuffix('s')}_gid"
+        if isinstance(listing.stands, tuple):
+            table, column = listing.stands
             return self._column(
-                f"SELECT gid FROM {resource} JOIN {table} ON {owner} = gid WHERE {column} = ? AND {ALIVE}"
-                f"{ordered}",
+                f"SELECT gid FROM {resource} JOIN {table} ON {member_column(resource)} = gid "
+                f"WHERE {column} = ? AND {ALIVE}{ordered}",
                 step.parent_gid,
             )
-        sql = f"SELECT gid FROM {resource} WHERE {place} = ?1 AND {ALIVE}"
-        if listing.below == "actors":
-            return self._column(f"{sql} AND workspace_gid = ?2", step.parent_gid, step.workspace_gid)
-        return self._column(sql + ordered, step.parent_gid)
+        sql = f"SELECT gid FROM {resource} WHERE {ALIVE} AND {standing_in(listing)}{ordered}"
+        return self._column(sql, *place_values(step))
+
+    def _kept(self, kept: Kept, step: Step) -> list[str]:
+        """Who stands in a list that is itself kept as links."""
+        only = f" AND {kept.kind} = '{kept.only}'" if kept.only else ""
+        ordered = f" ORDER BY {kept.position}" if kept.position else ""
+        sql = f"SELECT {kept.member} FROM {kept.table} WHERE {kept.owner} = ?{only}{ordered}"
+        return self._column(sql, step.parent_gid)
 
     def global_custom_fields(self) -> list[str]:
         """The fields that stand in a workspace's list; which one's, no field says."""
@@ -144,13 +160,15 @@ class Rows:
         conditions = []
         for listing in listings_of(resource):
             place, below = listing.stands, listing.below or ""
+            if place is None:
+                continue
             parents = (
                 here if below == "workspaces" else f"SELECT gid FROM {below} WHERE {self._within(below)}"
             )
             if isinstance(place, tuple):
-                owner = f"{resource.removesuffix('s')}_gid"
-                conditions.append(f"gid IN (SELECT {owner} FROM {place[0]} WHERE {place[1]} IN ({parents}))")
-            elif place:
+                member, (table, column) = member_column(resource), place
+                conditions.append(f"gid IN (SELECT {member} FROM {table} WHERE {column} IN ({parents}))")
+            else:
                 conditions.append(f"{resource}.{place} IN ({parents})")
         return f"({' OR '.join(conditions)})" if conditions else "1"
 

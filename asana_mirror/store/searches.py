@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from sqlite_utils import Database
 
 from asana_mirror.catalog import fingerprint
-from asana_mirror.store.absence import ALIVE
 from asana_mirror.store.pages import gids_json
+from asana_mirror.store.standing import ALIVE
 from asana_mirror.words import Step, step_named
 
 AT_A_TIME = 500  # tasks looked at in one transaction
@@ -139,7 +139,7 @@ class Searches:
                     round_number,
                     began_at,
                     now,
-                    fingerprint(step.listing.resource),
+                    fingerprint(step.listing),
                     FOUND,
                 )
                 for step in steps

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import sqlite3
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from asana_mirror.catalog import LISTINGS, RESOURCES
-from asana_mirror.store.absence import ALIVE
 from asana_mirror.store.ages import TURN
 from asana_mirror.store.excluded import LEFT_OUT
 from asana_mirror.store.opening import looked_into
 from asana_mirror.store.pages import gids_json
+from asana_mirror.store.standing import ALIVE
 from asana_mirror.store.streams import STREAM
+from asana_mirror.visibility import hidden, in_words
 
 State = dict[str, Any]
 
@@ -24,7 +26,7 @@ def read_state(path: Path, *, runs: int = 5, within_s: float = 7 * 86400.0) -> S
     """
     with looked_into(path) as connection:
         connection.row_factory = sqlite3.Row
-        return {
+        state = {
             "mirror": str(path),
             "bytes": path.stat().st_size,
             "runs": _rows(connection, "SELECT * FROM sync_runs ORDER BY id DESC LIMIT ?", [runs]),
@@ -40,8 +42,11 @@ def read_state(path: Path, *, runs: int = 5, within_s: float = 7 * 86400.0) -> S
             "waiting": _waiting(connection, within_s),
             "problems": _rows(
                 connection,
-                "SELECT listing, resource, status, message, since, last_seen_at, times FROM sync_problems "
-                "ORDER BY resource, listing",
+                "SELECT p.listing, p.resource, c.name AS kind, p.status, p.message, p.since, p.last_seen_at, "
+                "p.times FROM sync_problems AS p LEFT JOIN sync_checkpoints AS c ON c.listing = p.listing "
+                "WHERE coalesce(p.resource, '') NOT IN (SELECT value FROM json_each(?)) "
+                "ORDER BY p.resource, p.listing",
+                [_switched_off(connection)],
             ),
             "undecoded": _rows(
                 connection, "SELECT resource, gid, error, since, times FROM sync_undecoded ORDER BY since"
@@ -64,6 +69,21 @@ def read_state(path: Path, *, runs: int = 5, within_s: float = 7 * 86400.0) -> S
                 "WHERE run_id = (SELECT max(id) FROM sync_runs) ORDER BY requests DESC",
             ),
         }
+        return state | {"not_mirrored": _not_mirrored(state)}
+
+
+def _not_mirrored(state: State) -> list[State]:
+    """What the token may not see, a line for each kind of thing and reason."""
+    counts = {cursor["listing"]: cursor["listings"] for cursor in state["cursors"]}
+    return [{"words": in_words(one), **asdict(one)} for one in hidden(state["problems"], counts)]
+
+
+def _switched_off(connection: sqlite3.Connection) -> str:
+    """What the user told the last run to skip, as JSON: that it is not mirrored is no problem."""
+    found = connection.execute(
+        "SELECT scope ->> '$.skip' FROM sync_runs WHERE mode != 'repair' ORDER BY id DESC LIMIT 1"
+    ).fetchone()
+    return str(found[0]) if found and found[0] else "[]"
 
 
 def _freshness(connection: sqlite3.Connection) -> State:
@@ -77,7 +97,7 @@ def _freshness(connection: sqlite3.Connection) -> State:
     (lists,) = connection.execute(
         "SELECT min(last_walked_at) FROM sync_checkpoints WHERE due = 0 AND refused IS NULL AND name IN "
         "(SELECT value FROM json_each(?))",
-        [gids_json(name for name, listing in LISTINGS.items() if listing.each_run)],
+        [gids_json(name for name, one in LISTINGS.items() if one.each_run and not one.is_patient)],
     ).fetchone()
     webhooks = connection.execute("SELECT state, count(*) FROM sync_webhooks GROUP BY state").fetchall()
     (heard,) = connection.execute("SELECT max(heard_at) FROM sync_webhooks").fetchone()

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from sqlite_utils import Database
 
 from asana_mirror.catalog import RESOURCES
-from asana_mirror.store.absence import ALIVE, IN_DOUBT
+from asana_mirror.store.absence import IN_DOUBT
+from asana_mirror.store.standing import ALIVE
 
 _MISSING = f"IN (SELECT gid FROM sync_missing WHERE round = ?1 AND reason != '{IN_DOUBT}'"
 _LIVES_ON = (
@@ -58,6 +59,15 @@ class Ties:
         return self._gids(
             f"SELECT DISTINCT team_gid FROM team_memberships WHERE {ALIVE} "
             f"AND user_gid {_MISSING} AND resource = 'users')",
+            round_number,
+        )
+
+    def task_lists(self, round_number: int) -> set[str]:
+        """Living task lists that belonged to a membership of a workspace that is gone, or missing."""
+        return self._gids(
+            f"SELECT gid FROM user_task_lists WHERE {ALIVE} AND gid IN (SELECT user_task_list_gid "
+            f"FROM workspace_memberships WHERE _deleted_at IS NOT NULL OR "
+            f"(gid {_MISSING} AND resource = 'workspace_memberships')))",
             round_number,
         )
 

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 from sqlite_utils import Database
 
-from asana_mirror.store.absence import ALIVE
 from asana_mirror.store.pages import gids_json
+from asana_mirror.store.standing import ALIVE
 from asana_mirror.words import Step, step_named
 
 _IN_A_PROJECT = (

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 from sqlite_utils import Database
 
-from asana_mirror.store.absence import ALIVE
 from asana_mirror.store.pages import gids_json
+from asana_mirror.store.standing import ALIVE
 
 ASKED, ACTIVE, REFUSED = "asked", "active", "refused"
 
