@@ -28,6 +28,10 @@ def test_the_schema_travels_inside_the_wheel(wheel: Path) -> None:
         assert f"asana_mirror/schema/{file.name}" in inside
 
 
+def test_what_asana_describes_travels_with_it(wheel: Path) -> None:
+    assert "asana_mirror/described/asana.json" in zipfile.ZipFile(wheel).namelist()
+
+
 def test_nothing_else_travels_with_it(wheel: Path) -> None:
     inside = {name.split("/")[0] for name in zipfile.ZipFile(wheel).namelist()}
     assert {name for name in inside if not name.endswith(".dist-info")} == {"asana_mirror"}

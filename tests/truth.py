@@ -14,6 +14,9 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import truth_goals
+import truth_plan
+
 from asana_mirror.sandbox import World
 
 Record = dict[str, Any]
@@ -38,10 +41,19 @@ ELSEWHERE: dict[str, set[str]] = {
         *("dependencies", "dependents"),
     },
     "stories": {"likes"},
+    **truth_plan.ELSEWHERE,
+    **truth_goals.ELSEWHERE,
 }
 
 # References that may be of several kinds, and so come with their type.
-OF_SEVERAL_KINDS = {("stories", "target"), ("attachments", "parent"), ("custom_field_settings", "parent")}
+OF_SEVERAL_KINDS = {
+    *(("stories", "target"), ("attachments", "parent"), ("custom_field_settings", "parent")),
+    *truth_plan.OF_SEVERAL_KINDS,
+    *truth_goals.OF_SEVERAL_KINDS,
+}
+
+# Structures that look like a reference and are kept as they came all the same.
+AS_JSON = truth_plan.AS_JSON | truth_goals.AS_JSON
 
 # link table: (table of the owner, column of the owner, column of the other one)
 LINKS: dict[str, tuple[str, str, str]] = {
@@ -58,37 +70,52 @@ LINKS: dict[str, tuple[str, str, str]] = {
     "task_dependencies": ("tasks", "task_gid", "depends_on_gid"),
     "task_custom_fields": ("tasks", "task_gid", "custom_field_gid"),
     "story_likes": ("stories", "story_gid", "actor_gid"),
+    **truth_plan.LINKS,
+    **truth_goals.LINKS,
 }
 
 # Within what a position counts. Only the order is Asana's; with which number it begins is not.
 ORDERED_WITHIN = {
-    "sections": ("project_gid",),
     "custom_field_settings": ("parent_gid",),
     "enum_options": ("custom_field_gid",),
     "task_projects": ("project_gid", "section_gid"),
+    **truth_plan.ORDERED_WITHIN,
+    **truth_goals.ORDERED_WITHIN,
 }
 
 RESOURCES = (
     *("workspaces", "users", "agents", "teams", "team_memberships", "projects", "sections", "tags"),
     *("custom_fields", "custom_field_settings", "enum_options", "tasks", "stories", "attachments"),
+    *truth_plan.RESOURCES,
+    *truth_goals.RESOURCES,
 )
 
 # What leaves its last listing and can still be read by itself lives on, equal to what Asana says of it.
-OUTLIVES_ITS_LISTINGS = ("tasks", "custom_fields")
+OUTLIVES_ITS_LISTINGS = (
+    *("tasks", "custom_fields"),
+    *truth_plan.OUTLIVES_ITS_LISTINGS,
+    *truth_goals.OUTLIVES_ITS_LISTINGS,
+)
 
 
 # -- here: what the world's records say ---------------------------------------------------------------
 
 
-def expected(world: World, strays: Iterable[str] = ()) -> Tables:
-    """Every row of every table as a mirror must have it; strays: what exists though no list shows it."""
+def expected(world: World, strays: Iterable[str] = (), service: bool = False) -> Tables:
+    """Every row of every table as a mirror must have it; strays: what exists though no list shows it.
+
+    service: whether the mirror was filled by the token of a service account.
+    """
     found: Tables = {table: {} for table in (*RESOURCES, *LINKS)}
     for table in ("workspaces", "users", "agents", "teams", "team_memberships", "tags"):
         for record in world.iter_records(table):
             _add(found, table, record)
     _add_places(found, world)
+    truth_goals.add_goals(found, world, strays, _add, service)
     _add_custom_fields(found, world, strays)
     _add_work(found, world, strays)
+    truth_plan.add_plans(found, world, strays, _add, service)
+    truth_goals.add_shared(found, world, _add)
     return found
 
 
@@ -124,10 +151,11 @@ def _add_work(found: Tables, world: World, strays: Iterable[str]) -> None:
                 place["position"] = before[place["section_gid"]]
                 before[place["section_gid"]] += 1
     for story in world.iter_records("stories"):
-        if story["target"]["gid"] in tasks:
+        if story["target"]["gid"] in tasks or story["target"]["gid"] in found["goals"]:
             _add(found, "stories", story)
+    holders = tasks | found["projects"].keys() | found["project_briefs"].keys()
     for attachment in world.iter_records("attachments"):
-        if attachment["parent"]["gid"] in tasks or attachment["parent"]["gid"] in found["projects"]:
+        if attachment["parent"]["gid"] in holders:
             _add(found, "attachments", attachment)
 
 
@@ -160,7 +188,7 @@ def _columns(table: str, record: Record) -> Row:
     for field, value in record.items():
         if field in NOT_STORED or field in ELSEWHERE.get(table, ()):
             continue
-        if isinstance(value, dict) and "resource_type" in value:
+        if isinstance(value, dict) and "resource_type" in value and (table, field) not in AS_JSON:
             row[f"{field}_gid"] = value["gid"]
             if (table, field) in OF_SEVERAL_KINDS:
                 row[f"{field}_type"] = value["resource_type"]
@@ -192,7 +220,16 @@ def _links(table: str, record: Record) -> dict[str, Iterable[Row]]:
             "task_dependencies": _gids(record, "dependencies", "depends_on_gid"),
             "task_custom_fields": _field_values(record),
         }
-    return {"story_likes": _likes(record)} if table == "stories" else {}
+    if table in truth_goals.LINKED_BY:
+        return {link: _kept(link, field, record) for link, field in truth_goals.LINKED_BY[table].items()}
+    return {"story_likes": _likes(record)} if table == "stories" else truth_plan.links(table, record)
+
+
+def _kept(link: str, field: str, record: Record) -> Iterator[Row]:
+    """The rows of a link table by the shape of the field that it keeps."""
+    if field == "likes":
+        return _likes(record)
+    return _field_values(record) if field == "custom_fields" else _gids(record, field, LINKS[link][2])
 
 
 def _gids(record: Record, field: str, column: str) -> Iterator[Row]:
@@ -275,8 +312,9 @@ def differences(
     mirror: Path,
     *,
     besides: Callable[[str, Key, str], bool] = lambda table, key, column: False,
+    service: bool = False,
 ) -> list[str]:
-    """Readable lines, none when mirror and Asana are equal.
+    """Readable lines, none when mirror and Asana are equal; service: with whose token the mirror was filled.
 
     `besides` names columns that may differ, and with WHOLE_ROW as a column rows that may stand on one side only.
     """
@@ -286,7 +324,7 @@ def differences(
         columns = {table: _column_names(db, table) for table in there}
         actors = {row["gid"]: dict(row) for row in db.execute("SELECT * FROM actors")}
     strays = [gid for table in OUTLIVES_ITS_LISTINGS for gid in there[table]]
-    here = expected(world, strays)
+    here = expected(world, strays, service)
     found = list(_actor_differences(world, actors))
     for table in here:
         found += _compared(table, here[table], there[table], columns[table], besides)

@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl, unquote
 
 import orjson
 
+from . import downloads
 from . import faults as faulty
 from .asks import PHRASES, Ask, Refused, bad
 from .bodies import read_body
@@ -24,6 +25,7 @@ from .routes import find
 from .stats import Stats
 from .who import Eyes, Identity
 from .world import World
+from .writes_plan import CREATED_IN_PLANS
 
 if TYPE_CHECKING:
     import httpx
@@ -32,6 +34,10 @@ Scope = MutableMapping[str, Any]
 Headers = list[tuple[bytes, bytes]]
 ROOT = "/api/1.0"
 AGENTS = "ai_teammate_actors"
+NAMED_IN_QUERY = (  # what a request is about, where its path does not say it
+    *("project", "section", "tag", "parent", "resource", "target", "task", "attributable_to"),
+    *("portfolio", "supported_goal"),
+)
 GZIP_FROM = 1000  # bytes; smaller answers are not worth the work
 
 
@@ -71,7 +77,10 @@ class App:
             await _lifespan(self.courier, receive, send)
         elif scope["type"] == "http":
             call = Call(self, scope, receive, send)
-            await (call.answer_api() if scope["path"].startswith(ROOT + "/") else call.answer_aside())
+            if scope["path"].startswith(downloads.ROOT) and scope["method"] == "GET":
+                await downloads.serve(self.world, scope["path"], call.query_text, call.headers, send)
+            else:
+                await (call.answer_api() if scope["path"].startswith(ROOT + "/") else call.answer_aside())
             self.courier.ensure()
 
     def add_header(self, name: str, value: str) -> None:
@@ -205,6 +214,8 @@ class Call:
             "custom_fields",
             "enum_options",
             "webhooks",
+            *CREATED_IN_PLANS,
+            *("status_updates", "project_statuses", "project_briefs", "portfolios", "goals", "memberships"),
         )
 
     async def _linger(self) -> None:
@@ -233,6 +244,7 @@ class Call:
         _, gids = find(self.method, self.path)
         dead = self.fault == faulty.EXPIRED_OFFSET
         origin = f"{self.scope.get('scheme', 'http')}://{self.headers.get(b'host', b'localhost').decode()}"
+        view.origin = origin
         limits, courier = self.app.limits, self.app.courier
         return Ask(world, identity, view, limits, courier, self.path, gids, query, body, dead, origin)
 
@@ -240,9 +252,7 @@ class Call:
         route, gids = find(self.method, self.path)
         if route is None:
             raise Refused(404, "No matching route for request")
-        named = [
-            ask.query[key] for key in ("project", "section", "tag", "parent", "resource") if key in ask.query
-        ]
+        named = [ask.query[key] for key in NAMED_IN_QUERY if key in ask.query]
         status = self.app.world.refusals.status(self.path, gids + named)
         if status is not None:
             raise Refused(status, _REASONS.get(status, "Refused"))

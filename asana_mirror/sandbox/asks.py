@@ -41,6 +41,12 @@ def bad(message: str) -> Refused:
     return Refused(400, message)
 
 
+def refuse_free(world: World) -> None:
+    """402 for what a workspace has to pay for."""
+    if world.plan == "free":
+        raise Refused(402, "This feature requires a premium plan")
+
+
 @dataclass
 class Ask:
     """What was asked: gids are those in the path; body is the `data` of a write."""

@@ -50,7 +50,7 @@ def _multipart(kind: str, raw: bytes) -> Rec:
         content = part.get_payload(decode=True)
         filename = part.get_filename()
         if filename is not None:
-            fields[str(name)] = {"name": filename, "size": len(content)}
+            fields[str(name)] = {"name": filename, "size": len(content), "content": content}
         elif isinstance(content, bytes):
             fields[str(name)] = content.decode()
     return fields

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from .asks import bad
 from .change_fields import plain, set_assignee, set_custom_fields
+from .plan_records import forget_person
 from .render import Rec
+from .sharing import HELD_IN
 from .telling import actor, insert_at, known, tell_changed, touch
 
 if TYPE_CHECKING:
@@ -108,33 +110,34 @@ def restore_project(world: World, by: str, project: Rec) -> bool:
     return True
 
 
-def add_setting(world: World, by: str, project: Rec, given: Rec) -> Rec:
+def add_setting(world: World, by: str, place: Rec, given: Rec) -> Rec:
+    """Put a custom field on a project, portfolio or goal; 400 when it is there."""
     wanted = given.get("custom_field")
     if isinstance(wanted, dict):
-        new = {**wanted, "workspace": project["workspace"], "is_global_to_workspace": False}
+        new = {**wanted, "workspace": place["workspace"], "is_global_to_workspace": False}
         field = create_custom_field(world, by, new)
     else:
         field = known(world, "custom_field", wanted)
-    if any(world.records[gid]["custom_field"] == field["gid"] for gid in project["settings"]):
-        raise bad("custom_field: This field is already on the project")
+    kind = place["resource_type"]
+    if any(world.records[gid]["custom_field"] == field["gid"] for gid in place["settings"]):
+        raise bad(f"custom_field: This field is already on the {kind}")
+    stands = {"project" if kind == "project" else "parent": place["gid"]}
     important = bool(given.get("is_important"))
-    rec = world.put(
-        "custom_field_setting", project=project["gid"], custom_field=field["gid"], is_important=important
-    )
-    insert_at(project["settings"], rec["gid"], given.get("insert_before"), given.get("insert_after"))
-    touch(world, project)
-    tell_changed(world, by, project, "custom_field_settings", "added", field["gid"])
+    rec = world.put("custom_field_setting", **stands, custom_field=field["gid"], is_important=important)
+    insert_at(place["settings"], rec["gid"], given.get("insert_before"), given.get("insert_after"))
+    touch(world, place)
+    tell_changed(world, by, place, "custom_field_settings", "added", field["gid"])
     return rec
 
 
-def remove_setting(world: World, by: str, project: Rec, field: str) -> None:
-    found = next((gid for gid in project["settings"] if world.records[gid]["custom_field"] == field), None)
+def remove_setting(world: World, by: str, place: Rec, field: str) -> None:
+    found = next((gid for gid in place["settings"] if world.records[gid]["custom_field"] == field), None)
     if found is None:
-        raise bad("custom_field: This field is not on the project")
-    project["settings"].remove(found)
+        raise bad(f"custom_field: This field is not on the {place['resource_type']}")
+    place["settings"].remove(found)
     del world.records[found]
-    touch(world, project)
-    tell_changed(world, by, project, "custom_field_settings", "removed", field)
+    touch(world, place)
+    tell_changed(world, by, place, "custom_field_settings", "removed", field)
 
 
 # -- sections -----------------------------------------------------------------------------------------
@@ -156,6 +159,8 @@ def rename_section(world: World, by: str, section: Rec, name: str) -> None:
 
 def trash_section(world: World, by: str, section: Rec) -> None:
     """400 for a section with tasks, and for a project's last one."""
+    if section["project"] is None:
+        raise bad("section: Sections of My Tasks cannot be deleted here")
     project = world.records[section["project"]]
     if world.living(section["tasks"]):
         raise bad("section: The section must be empty to be deleted")
@@ -296,5 +301,11 @@ def leave_workspace(world: World, by: str, workspace: Rec, given: Any) -> None:
             if user in project.get(key, ()):
                 project[key] = [other for other in project[key] if other != user]
                 tell_changed(world, by, project, key, "removed", user)
+    for kind, key in HELD_IN.items():
+        for rec in world.living(world.inside.get((kind, workspace["gid"]), ())):
+            if user in rec.get(key, ()):
+                rec[key] = [other for other in rec[key] if other != user]
+                tell_changed(world, by, rec, key, "removed", user)
     for task in world.living(list(world.assigned[user, workspace["gid"]])):
         set_assignee(world, by, task, None)
+    forget_person(world, workspace["gid"], user)

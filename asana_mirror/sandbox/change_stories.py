@@ -47,16 +47,16 @@ def edit_story(world: World, by: str, story: Rec, given: Rec) -> Rec:
     return story
 
 
-def react(world: World, by: str, story: Rec, base: str, variant: str | None = None) -> None:
-    """Add this actor's emoji reaction to a story, or take it back."""
-    story = kept(world, story)
-    reactions = story["reactions"] = {key: list(who) for key, who in story.get("reactions", {}).items()}
+def react(world: World, by: str, rec: Rec, base: str, variant: str | None = None) -> None:
+    """Add this actor's emoji reaction to a story or status update, or take it back."""
+    rec = kept(world, rec) if rec["resource_type"] == "story" else rec
+    reactions = rec["reactions"] = {key: list(who) for key, who in rec.get("reactions", {}).items()}
     who = reactions.setdefault((base, variant or base), [])
     if by in who:
         who.remove(by)
     else:
         who.append(by)
-    tell_changed(world, by, story, "reaction_summary")
+    tell_changed(world, by, rec, "reaction_summary")
 
 
 def trash_story(world: World, by: str, story: Rec) -> None:
@@ -73,11 +73,10 @@ def restore_story(world: World, by: str, story: Rec) -> None:
 
 
 def add_attachment(world: World, by: str, given: Rec) -> Rec:
-    """A link (`resource_subtype` external, with name and url) or an uploaded file, on a task or project."""
+    """A link (`resource_subtype` external, with name and url) or an uploaded file, on a task, project or brief."""
     found = world.find(str(given.get("parent")))
-    parent = (
-        found if found and found["resource_type"] == "project" else known(world, "task", given.get("parent"))
-    )
+    place = found is not None and found["resource_type"] in ("project", "project_brief")
+    parent = found if found and place else known(world, "task", given.get("parent"))
     uploaded = given.get("file")
     host = "asana" if isinstance(uploaded, dict) else given.get("resource_subtype")
     if host not in ("asana", "external") or (
@@ -89,7 +88,7 @@ def add_attachment(world: World, by: str, given: Rec) -> Rec:
     if host == "external":
         rec |= {"url": str(given["url"]), "connected_to_app": bool(given.get("connect_to_app"))}
     else:
-        rec["size"] = (uploaded or {})["size"]
+        rec |= {"size": (uploaded or {})["size"], "content": (uploaded or {}).get("content", rec["gid"])}
     world.keep_attachments(parent).append(rec)
     world.task_of_added[rec["gid"]] = parent["gid"]
     world.events.tell(by, rec, "added", parent["gid"])

@@ -44,6 +44,8 @@ def create_task(world: World, by: str, given: Rec, parent: Rec | None = None) ->
     _begin(world, by, task, given)
     if parent is not None:
         _put_below(world, by, task, parent, None, None)
+    elif not places:
+        world.events.tell_above(by, task, "added", task["workspace"])
     for project, section in places:
         add_project(world, by, task, project, section, quietly=True)
     for gid in gids_in(given.get("tags") or []):
@@ -226,13 +228,15 @@ def remove_tag(world: World, by: str, task: Rec, tag: Rec) -> None:
 def change_people(
     world: World, by: str, rec: Rec, key: str, gids: Any, add: bool, stories: bool = False
 ) -> None:
-    """Add to or take from the followers or members of a task or project."""
+    """Add to or take from the followers or members of a task, project, portfolio or goal."""
     for gid in gids_in(gids):
         who = actor(world, gid, by)
         held = rec.get(key, [])
         if (who in held) == add:
             continue
         rec[key] = [*held, who] if add else [other for other in held if other != who]
+        if key == "members":
+            touch(world, rec)
         tell_changed(world, by, rec, key, "added" if add else "removed", who)
         if stories and add:
             text = f"added {name_of(world, who)} as a follower"

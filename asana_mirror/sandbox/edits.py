@@ -24,6 +24,13 @@ class Office:
         self.gone = [rec["gid"] for rec in world.records.values() if rec.get("trashed") == rec["gid"]]
 
     def by(self) -> str:
+        """Who acts: somebody of the workspace, or one of its agents where these act."""
+        actors = list(self.world.members[self.workspace])
+        if self.world.agents_everywhere:
+            actors += [rec["gid"] for rec in self.world.living(self.world.inside["agent", self.workspace])]
+        return self.rng.choice(actors)
+
+    def person(self) -> str:
         return self.rng.choice(list(self.world.members[self.workspace]))
 
     def living(self, kind: str) -> Rec:
@@ -184,7 +191,7 @@ class Office:
                 {"archived": not project.get("archived")},
                 {"notes": self.rng.choice(names.REMARKS)},
                 {"color": self.rng.choice(names.COLORS)},
-                {"owner": self.by()},
+                {"owner": self.person()},
             )
         )
         change_places.update_project(self.world, self.by(), project, given)
@@ -197,7 +204,7 @@ class Office:
         return f"changed the {key} of project {project['gid']}"
 
     def team_people(self) -> str:
-        team, user = self.living("team"), self.by()
+        team, user = self.living("team"), self.person()
         if user in self.world.team_members[team["gid"]]:
             change_places.leave_team(self.world, self.by(), team, user)
             return f"user {user} left team {team['gid']}"

@@ -6,7 +6,7 @@ import hashlib
 from typing import TYPE_CHECKING, Any
 
 from .draw import mix
-from .hooks import above
+from .hooks import above, workspace_of
 from .render import MISSING, NODES, Field, Node, Rec, View, head, made, value
 
 if TYPE_CHECKING:
@@ -42,14 +42,25 @@ class EventLog:
         for stream in reached:
             if stream in self.streams and not self._lost(stream):
                 self.streams[stream].append(event)
+        self._tell_workspace(event)
         if self.world.hooks:
             self.world.hooks.take(event, reached | above(self.world, rec), self._lost)
 
     def tell_above(self, by: str | None, rec: Rec, action: str, parent: str) -> None:
-        """An event that only webhooks on a workspace or team can hear, since neither has a stream."""
+        """An event that only webhooks on a workspace or team can hear, and who reads the whole workspace's."""
+        event = self._event(by, rec, action, parent)
+        self._tell_workspace(event)
         if self.world.hooks:
-            event = self._event(by, rec, action, parent)
             self.world.hooks.take(event, above(self.world, rec), self._lost)
+
+    def _tell_workspace(self, event: Rec) -> None:
+        """Everything goes to the stream of its workspace, where a service account has opened that."""
+        for workspace in self.world.workspaces:
+            opened = self.streams.get(workspace)
+            if opened is None or self._lost(workspace):
+                continue
+            if workspace_of(self.world, event["resource"]) == workspace:
+                opened.append(event)
 
     def _event(self, by: str | None, rec: Rec, action: str, parent: str | None) -> Rec:
         created_at = self.world.now()
@@ -62,7 +73,7 @@ class EventLog:
         """The resources whose streams carry what happens to this record."""
         found = {rec["gid"]}
         kind = rec["resource_type"]
-        if kind == "section":
+        if kind == "section" and rec["project"] is not None:
             found.add(rec["project"])
         if kind == "attachment":
             owner = self.world.records[rec["parent"]]

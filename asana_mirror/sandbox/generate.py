@@ -7,6 +7,8 @@ from typing import Any
 
 from . import names
 from .draw import DAY_MS, day, iso, millis
+from .generate_plan import add_plan, finish_plan
+from .generate_portfolios import add_goals_and_portfolios
 from .generate_tasks import TaskSeeds, add_tasks
 from .lazy import attachment
 from .render import Rec
@@ -48,6 +50,9 @@ def generate(
     _fill_pools(world)
     add_tasks(world, TaskSeeds(tasks, stories_per_task, attachments_share, min(imported, tasks)))
     places.finish()
+    planner = add_plan(world)
+    add_goals_and_portfolios(world)
+    finish_plan(planner)
     return world
 
 
@@ -60,6 +65,7 @@ def _admit(world: World, places: Places) -> None:
         people[0],
         scopes=("tasks:read", "projects:read", "users:read", "workspaces:read", "teams:read"),
     )
+    world.admit("service", people[0], service=True)
 
 
 def _fill_pools(world: World) -> None:

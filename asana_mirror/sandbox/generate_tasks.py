@@ -17,6 +17,8 @@ DEPTH = 4  # subtasks of subtasks of subtasks of subtasks, and no deeper
 BORN_MS = millis("2022-03-01")
 UNTIL_MS = millis("2025-11-01")
 ATTACHMENT_COUNTS = (1, 1, 1, 2, 3, 7)
+CUSTOM_TYPES = tuple(str(SMALL_GIDS - 1000 + place) for place in (0, 1))
+FIRST_STATUSES = tuple(str(SMALL_GIDS - 1000 + place) for place in (10, 11))
 
 
 @dataclass
@@ -53,7 +55,13 @@ class _Grower:
             self.tags[ws] = world.inside["tag", ws]
         self.personal_sections = {
             ws: world.put(
-                "section", name="Recently assigned", project=None, created_at=iso(BORN_MS), tasks=[]
+                "section",
+                name="Recently assigned",
+                project=None,
+                owner=world.me,
+                workspace=ws,
+                created_at=iso(BORN_MS),
+                tasks=[],
             )["gid"]
             for ws in world.workspaces
         }
@@ -246,16 +254,9 @@ class _Grower:
                 b.setdefault("dependents", []).append(a["gid"])
 
 
-def _custom_type(which: int) -> dict[str, Any]:
-    def named(kind: str, place: int, name: str) -> dict[str, str]:
-        return {"gid": str(SMALL_GIDS - 1000 + place), "resource_type": kind, "name": name}
-
-    return {
-        "custom_type": named("custom_type", which, ("Bug ticket", "Request")[which]),
-        "custom_type_status_option": named(
-            "custom_type_status_option", 10 + which, ("Open", "Accepted")[which]
-        ),
-    }
+def _custom_type(which: int) -> dict[str, str]:
+    """The first status of one of the types that `generate_plan` defines."""
+    return {"custom_type": CUSTOM_TYPES[which], "custom_type_status_option": FIRST_STATUSES[which]}
 
 
 def some_value(world: World, rng: random.Random, field: Rec) -> Any:

@@ -138,7 +138,7 @@ def subtype(rec: Rec) -> Any:
 def workspace_of(world: World, rec: Rec) -> str:
     """The workspace that a watched resource belongs to."""
     while rec["resource_type"] != "workspace":
-        key = next(key for key in ("workspace", "project", "target", "parent") if rec.get(key))
+        key = next(key for key in ("workspace", "project", "target", "parent", "team") if rec.get(key))
         rec = world.records[rec[key]]
     return str(rec["gid"])
 

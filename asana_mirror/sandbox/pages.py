@@ -31,6 +31,7 @@ class Listing:
     part: Callable[[int, int], Sequence[Rec | None]]
     keys: Callable[[int, int], Sequence[str]]
     mode: str = "compact"
+    endless: bool = False  # there is a way on even from its end, for what will be added later
 
 
 def of_gids(
@@ -57,12 +58,13 @@ def page(ask: Ask, listing: Listing) -> dict[str, Any]:
     start = _start(ask, listing)
     most = limit or ask.limits.unpaged_cut
     records, end, more = _read(listing, start, most)
-    _refuse_too_long(ask, records, start, more and not limit)
+    _refuse_too_long(ask, records, start, more and not (limit or listing.endless))
     render = renderer(listing.node, listing.mode, ask.query.get("opt_fields"))
     answer: dict[str, Any] = {"data": [render(ask.view, rec) for rec in records]}
     ask.view.links += len(records)
-    if limit:
-        answer["next_page"] = _next_page(ask, listing, end, limit) if more else None
+    if limit or listing.endless:
+        on = more or (listing.endless and end > 0)
+        answer["next_page"] = _next_page(ask, listing, end, limit) if on else None
     return answer
 
 
@@ -100,9 +102,9 @@ def _refuse_too_long(ask: Ask, records: list[Rec], start: int, cut: bool) -> Non
         raise bad(f"{too_long} (may have more than {ask.limits.unpaged_cut} objects).")
 
 
-def _next_page(ask: Ask, listing: Listing, end: int, limit: int) -> dict[str, str]:
+def _next_page(ask: Ask, listing: Listing, end: int, limit: int | None) -> dict[str, str]:
     offset = _sealed(ask, end, listing.keys(max(0, end - ANCHORS), end))
-    query = {**ask.query, "limit": str(limit), "offset": offset}
+    query = {**ask.query, **({"limit": str(limit)} if limit else {}), "offset": offset}
     path = f"{ask.path}?{urlencode(query, quote_via=quote, safe=',.:')}"
     return {"offset": offset, "path": path, "uri": f"{ask.origin}/api/1.0{path}"}
 
@@ -133,7 +135,7 @@ def _start(ask: Ask, listing: Listing) -> int:
         place, told_s, *anchors = struct.unpack(f">IQ{(len(body) - 12) // 8}Q", body)
     except (ValueError, struct.error):
         raise bad(DEAD_OFFSET) from None
-    expired = ask.world.epoch_s() - told_s > ask.limits.offset_lifetime_s
+    expired = not listing.endless and ask.world.epoch_s() - told_s > ask.limits.offset_lifetime_s
     if seal != _seal(ask, body) or expired or ask.offset_is_dead:
         raise bad(DEAD_OFFSET)
     return _anchored(listing, place, [str(gid) for gid in reversed(anchors)])

@@ -15,6 +15,7 @@ from .render import Rec, renderer
 Answer = dict[str, Any]
 Reader = Callable[[Ask], Answer]
 Maker = Callable[[Ask], Coroutine[Any, Any, Answer]]  # has to ask somebody else first
+ATTACHED_TO = ("task", "project", "project_brief")
 UNPAGED_MOST = 2000  # where Asana has no `limit` for a list of people
 
 
@@ -198,7 +199,7 @@ def task_projects(ask: Ask) -> list[str]:
 # -- tasks --------------------------------------------------------------------------------------------
 
 
-def _since(ask: Ask, name: str) -> str | None:
+def since(ask: Ask, name: str) -> str | None:
     text = ask.query.get(name)
     if text is None:
         return None
@@ -210,8 +211,9 @@ def _since(ask: Ask, name: str) -> str | None:
         raise bad(f"{name}: Not a valid date or time: {text}") from None
 
 
-def _tasks(ask: Ask, gids: list[str], keep: Callable[[Rec], bool] | None = None) -> Answer:
-    done, changed = _since(ask, "completed_since"), _since(ask, "modified_since")
+def tasks_among(ask: Ask, gids: list[str], keep: Callable[[Rec], bool] | None = None) -> Answer:
+    """A list of tasks with the two filters that such lists have."""
+    done, changed = since(ask, "completed_since"), since(ask, "modified_since")
     if done is None and changed is None:
         return page(ask, of_gids(ask, "task", gids, keep))
 
@@ -227,6 +229,23 @@ def _in_project(ask: Ask, project: Rec) -> list[str]:
     return [gid for section in ask.view.refs(project.get("sections", ())) for gid in section["tasks"]]
 
 
+def section_named(ask: Ask, gid: str) -> Rec:
+    """A section; nobody sees into another one's My Tasks, however much they see besides."""
+    rec = ask.rec("section", gid)
+    if rec["project"] is None and rec["owner"] != ask.identity.user:
+        raise unknown("section", gid)
+    return rec
+
+
+def in_section(ask: Ask, section: Rec) -> list[str]:
+    """The tasks of a section; those in My Tasks say themselves in which section they are."""
+    if section["project"] is not None:
+        return list(section["tasks"])
+    world = ask.world
+    assigned = world.assigned[section["owner"], section["workspace"]]
+    return [gid for gid in assigned if world.records[gid].get("assignee_section") == section["gid"]]
+
+
 def tasks(ask: Ask) -> Answer:
     """GET /tasks, which insists on one place to look in."""
     query, world = ask.query, ask.world
@@ -237,13 +256,13 @@ def tasks(ask: Ask) -> Answer:
     if len(places) != 1:
         raise bad("Must specify exactly one of project, tag, section, or assignee + workspace")
     if places == ["project"]:
-        return _tasks(ask, _in_project(ask, ask.rec("project", query["project"])))
+        return tasks_among(ask, _in_project(ask, ask.rec("project", query["project"])))
     if places == ["section"]:
-        return _tasks(ask, ask.rec("section", query["section"])["tasks"])
+        return tasks_among(ask, in_section(ask, section_named(ask, query["section"])))
     if places == ["tag"]:
-        return _tasks(ask, list(world.tagged[ask.rec("tag", query["tag"])["gid"]]))
+        return tasks_among(ask, list(world.tagged[ask.rec("tag", query["tag"])["gid"]]))
     workspace = ask.rec("workspace", query["workspace"])["gid"]
-    return _tasks(ask, list(world.assigned[_assignee(ask), workspace]))
+    return tasks_among(ask, list(world.assigned[_assignee(ask), workspace]))
 
 
 def _assignee(ask: Ask) -> str:
@@ -255,41 +274,42 @@ def _assignee(ask: Ask) -> str:
 
 
 def project_tasks(ask: Ask) -> Answer:
-    return _tasks(ask, _in_project(ask, ask.rec("project")))
-
-
-def section_tasks(ask: Ask) -> Answer:
-    return _tasks(ask, ask.rec("section")["tasks"])
+    return tasks_among(ask, _in_project(ask, ask.rec("project")))
 
 
 def tag_tasks(ask: Ask) -> Answer:
-    return _tasks(ask, list(ask.world.tagged[ask.rec("tag")["gid"]]))
+    return tasks_among(ask, list(ask.world.tagged[ask.rec("tag")["gid"]]))
 
 
 def task_list_tasks(ask: Ask) -> Answer:
     found = task_list(ask)
-    return _tasks(ask, list(ask.world.assigned[found["owner"], found["workspace"]]))
+    return tasks_among(ask, list(ask.world.assigned[found["owner"], found["workspace"]]))
 
 
 # -- stories, attachments, events ---------------------------------------------------------------------
 
 
-def stories(ask: Ask) -> Answer:
-    world, task = ask.world, ask.rec("task")
-    return page(
-        ask,
-        Listing(
-            "story",
-            world.story_count(task),
-            lambda start, end: world.stories(task, start, end),
-            lambda start, end: [rec["gid"] for rec in world.stories(task, start, end)],
-        ),
-    )
+def stories(kind: str) -> Reader:
+    """The stories of the task or goal in the path."""
+
+    def answer(ask: Ask) -> Answer:
+        world, owner = ask.world, ask.rec(kind)
+        return page(
+            ask,
+            Listing(
+                "story",
+                world.story_count(owner),
+                lambda start, end: world.stories(owner, start, end),
+                lambda start, end: [rec["gid"] for rec in world.stories(owner, start, end)],
+            ),
+        )
+
+    return answer
 
 
 def attachments(ask: Ask) -> Answer:
     parent = ask.world.find(ask.required("parent"))
-    if parent is None or parent["resource_type"] not in ("task", "project") or not ask.sees(parent):
+    if parent is None or parent["resource_type"] not in ATTACHED_TO or not ask.sees(parent):
         raise unknown("parent", ask.query["parent"])
     found = ask.world.attachments(parent)
     gids = [rec["gid"] for rec in found]
@@ -300,12 +320,18 @@ def attachments(ask: Ask) -> Answer:
 
 
 def events(ask: Ask) -> Answer:
-    gid, log = ask.required("resource"), ask.world.events
+    gid = ask.required("resource")
     rec = ask.world.find(gid)
     if rec is None or not ask.sees(rec):
         raise unknown("resource", gid)
-    if rec["resource_type"] not in ("task", "project"):
-        raise bad("resource: Events are only supported for tasks and projects")
+    if rec["resource_type"] not in ("task", "project", "goal"):
+        raise bad("resource: Events are only supported for tasks, projects and goals")
+    return stream(ask, gid, EVENTS_PER_CALL)
+
+
+def stream(ask: Ask, gid: str, most: int) -> Answer:
+    """Up to so many events of a resource since the sync token; 412 with a new one when it is no good."""
+    log = ask.world.events
     place = log.place(gid, ask.query.get("sync", ""), ask.limits.sync_token_lifetime_s)
     if place is None:
         message = (
@@ -313,12 +339,12 @@ def events(ask: Ask) -> Answer:
             "everything for this query now and use the new sync token for the next sync."
         )
         raise Refused(412, message, sync=log.token(gid))
-    stream = log.streams[gid]
-    found = stream[place : place + EVENTS_PER_CALL]
+    told = log.streams[gid]
+    found = told[place : place + most]
     render = renderer("event", "compact", ask.query.get("opt_fields"))
     end = place + len(found)
     return {
         "data": [render(ask.view, event) for event in found],
         "sync": log.token(gid, end),
-        "has_more": end < len(stream),
+        "has_more": end < len(told),
     }

@@ -17,7 +17,7 @@ MISSING: Any = object()  # a field that this record does not have, as opposed to
 class View:
     """One reader's eyes for one answer; counts the links it followed, since those cost quota."""
 
-    __slots__ = ("agents", "links", "me", "records", "sees", "world")
+    __slots__ = ("agents", "links", "me", "origin", "records", "sees", "world")
 
     def __init__(
         self, world: World, me: str, agents: bool = True, sees: Callable[[Rec], bool] | None = None
@@ -28,6 +28,7 @@ class View:
         self.agents = agents
         self.sees = sees
         self.links = 0
+        self.origin = ""  # of the address that was asked
 
     def ref(self, gid: str | None) -> Rec | None:
         """The record behind a reference, None when it is gone or not for these eyes."""

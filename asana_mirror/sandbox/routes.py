@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from . import hook_routes
 from .absent import ABSENT, nothing
+from .goal_routes import GOAL_READS, GOAL_WRITES
+from .my_tasks import section, section_tasks, sections
 from .reads import (
     Maker,
     Reader,
@@ -21,7 +23,6 @@ from .reads import (
     own,
     project_tasks,
     projects,
-    section_tasks,
     shown,
     single,
     stories,
@@ -41,10 +42,13 @@ from .reads import (
     workspace_users,
     workspaces,
 )
+from .reads_org import ORG_READS
+from .reads_plan import PLAN_READS
+from .reads_time import TIME_READS
 from .search import search
-from .sharing import membership, memberships
 from .task_counts import task_counts
 from .writes import WRITES
+from .writes_plan import PLAN_WRITES
 
 READS: tuple[tuple[str, Reader, str | None], ...] = (
     ("/workspaces", listed("workspace", workspaces), "workspaces:read"),
@@ -81,14 +85,14 @@ READS: tuple[tuple[str, Reader, str | None], ...] = (
     ("/workspaces/{}/tasks/search", search, "tasks:read"),
     ("/projects/{}", single("project"), "projects:read"),
     ("/projects/{}/task_counts", task_counts, "projects:read"),
-    ("/projects/{}/sections", listed("section", own("project", "sections")), None),
+    ("/projects/{}/sections", sections, None),
     ("/projects/{}/tasks", project_tasks, "tasks:read"),
     (
         "/projects/{}/custom_field_settings",
         listed("custom_field_setting", own("project", "settings"), "full"),
         "projects:read",
     ),
-    ("/sections/{}", single("section"), None),
+    ("/sections/{}", section, None),
     ("/sections/{}/tasks", section_tasks, "tasks:read"),
     ("/tags", listed("tag", tags), "tags:read"),
     ("/tags/{}", single("tag"), "tags:read"),
@@ -101,12 +105,10 @@ READS: tuple[tuple[str, Reader, str | None], ...] = (
     ("/tasks/{}/dependents", listed("task", own("task", "dependents")), "tasks:read"),
     ("/tasks/{}/projects", listed("project", task_projects), "projects:read"),
     ("/tasks/{}/tags", listed("tag", own("task", "tags")), "tags:read"),
-    ("/tasks/{}/stories", stories, "stories:read"),
+    ("/tasks/{}/stories", stories("task"), "stories:read"),
     ("/stories/{}", single("story"), "stories:read"),
     ("/attachments", attachments, "attachments:read"),
     ("/attachments/{}", single("attachment"), "attachments:read"),
-    ("/memberships", memberships, None),
-    ("/memberships/{}", membership, None),
     ("/events", events, None),
 )
 
@@ -128,9 +130,15 @@ def add(method: str, template: str, answer: Reader | Maker, scope: str | None) -
 
 for _template, _answer, _scope in READS:
     add("GET", _template, _answer, _scope)
+for _template, _answer, _scope in GOAL_READS:
+    add("GET", _template, _answer, _scope)
+for _template, _answer, _scope in (*PLAN_READS, *TIME_READS, *ORG_READS):
+    add("GET", _template, _answer, _scope)
 for _template, _needs, _scope in ABSENT:
     add("GET", _template, nothing(_template, _needs), _scope)
-for _method, _template, _answer, _scope in WRITES:
+for _method, _template, _answer, _scope in (*WRITES, *GOAL_WRITES):
+    add(_method, _template, _answer, _scope)
+for _method, _template, _answer, _scope in PLAN_WRITES:
     add(_method, _template, _answer, _scope)
 for _method, _template, _hooked, _scope in HOOKS:
     add(_method, _template, _hooked, _scope)

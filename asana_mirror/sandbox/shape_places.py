@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .render import NODES, Field, Node, Rec, View, head, made, many, one, part, value
+from .shape_status import brief, current, current_status
 from .shape_work import html
 from .values import custom_field_values
 
@@ -28,7 +29,7 @@ def _user_fields() -> dict[str, Field]:
     }
 
 
-def _settings(view: View, rec: Rec) -> list[Rec]:
+def settings(view: View, rec: Rec) -> list[Rec]:
     return view.refs(rec.get("settings", ()))
 
 
@@ -40,9 +41,9 @@ def _project_fields() -> dict[str, Field]:
         "color": value("color"),
         "icon": value("icon"),
         "created_at": value("created_at"),
-        "current_status": value("current_status"),
-        "current_status_update": value("current_status_update"),
-        "custom_field_settings": Field(_settings, "custom_field_setting", many=True, part=True),
+        "current_status": Field(current_status, "project_status", part=True),
+        "current_status_update": Field(current, "status_update"),
+        "custom_field_settings": Field(settings, "custom_field_setting", many=True, part=True),
         "default_view": value("default_view", "list"),
         "due_date": value("due_on"),
         "due_on": value("due_on"),
@@ -64,8 +65,8 @@ def _project_fields() -> dict[str, Field]:
         "owner": one("user", "owner"),
         "team": one("team", "team"),
         "permalink_url": made(lambda view, rec: f"https://app.asana.com/0/{rec['gid']}/list"),
-        "project_brief": value("project_brief", opt_in=True),
-        "created_from_template": value("created_from_template", opt_in=True),
+        "project_brief": Field(brief, "project_brief", opt_in=True),
+        "created_from_template": one("project_template", "created_from_template", opt_in=True),
         "workspace": one("workspace", "workspace"),
     }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from html import escape
 from typing import Any
 
+from .downloads import address
 from .draw import mix
 from .render import MISSING, NODES, Field, Node, Rec, View, head, made, many, one, part, told, value
 from .values import custom_field_values
@@ -39,7 +40,7 @@ def _approval(view: View, rec: Rec) -> Any:
     return rec.get("approval_status", "pending") if rec.get("resource_subtype") == "approval" else MISSING
 
 
-def _liked_parts() -> dict[str, Field]:
+def liked_parts() -> dict[str, Field]:
     fields: dict[str, Field] = {}
     for verb, noun in (("hearted", "hearts"), ("liked", "likes")):
         fields[verb] = made(lambda view, rec: view.me in rec.get("likes", ()))
@@ -68,7 +69,7 @@ def _task_fields() -> dict[str, Field]:
         "external": Field(lambda view, rec: rec.get("external", MISSING), opt_in=True),
         "html_notes": made(lambda view, rec: html(rec.get("notes", "")), opt_in=True),
         "is_rendered_as_separator": value("is_rendered_as_separator", False, opt_in=True),
-        **_liked_parts(),
+        **liked_parts(),
         "memberships": part("task_membership", _memberships, many=True),
         "modified_at": value("modified_at"),
         "notes": value("notes", ""),
@@ -79,8 +80,8 @@ def _task_fields() -> dict[str, Field]:
         "assignee": one("user", "assignee"),
         "assignee_section": Field(_assignee_section, "section"),
         "custom_fields": part("custom_field_value", custom_field_values, many=True),
-        "custom_type": value("custom_type"),
-        "custom_type_status_option": value("custom_type_status_option"),
+        "custom_type": one("custom_type", "custom_type"),
+        "custom_type_status_option": one("custom_type_status_option", "custom_type_status_option"),
         "followers": many("user", "followers"),
         "parent": one("task", "parent"),
         "projects": Field(_projects, "project", many=True),
@@ -114,7 +115,7 @@ def _of_comments(field: Field) -> Field:
     return Field(only, field.node, field.many, field.part, field.opt_in)
 
 
-def _reactions(view: View, rec: Rec) -> list[dict[str, Any]]:
+def reaction_summary(view: View, rec: Rec) -> list[dict[str, Any]]:
     return [
         {"emoji_base": base, "variant": variant, "count": len(who), "reacted": view.me in who}
         for (base, variant), who in rec.get("reactions", {}).items()
@@ -139,11 +140,11 @@ def _story_fields() -> dict[str, Field]:
         "type": made(lambda view, rec: "comment" if _is_comment(view, rec) else "system"),
         "is_editable": made(lambda view, rec: _is_comment(view, rec) and rec.get("created_by") == view.me),
         "is_edited": _of_comments(value("is_edited", False)),
-        **{name: _of_comments(field) for name, field in _liked_parts().items()},
-        "reaction_summary": made(_reactions),
+        **{name: _of_comments(field) for name, field in liked_parts().items()},
+        "reaction_summary": made(reaction_summary),
         "previews": _of_comments(made(lambda view, rec: rec.get("previews", []))),
         "source": value("source", "web"),
-        "target": one("task", "target"),
+        "target": one("story_target", "target"),
     }
     for name in (
         *("old_name", "new_name", "old_dates", "new_dates", "old_resource_subtype", "new_resource_subtype"),
@@ -181,8 +182,9 @@ def _download_url(view: View, rec: Rec) -> str | None:
         return None
     if rec["host"] == "external":
         return str(rec["url"])
-    expires_s = view.world.epoch_s() // 120 * 120 + 120
-    return f"https://{rec['host']}.example/download/{rec['gid']}?expires={expires_s}"
+    if rec["host"] == "asana":
+        return address(view.world, view.origin, rec)
+    return f"https://{rec['host']}.example/download/{rec['gid']}"
 
 
 def _view_url(view: View, rec: Rec) -> str | None:
@@ -221,9 +223,20 @@ def _like_fields() -> dict[str, Field]:
 NODES["attachment_parent"] = Node(
     {
         **head(),
-        "name": value("name"),
+        "name": made(lambda view, rec: rec.get("name", rec.get("title"))),
         "resource_subtype": made(
             lambda view, rec: rec.get("resource_subtype", "default_task" if _is_task(rec) else None)
+        ),
+        "created_by": one("user", "created_by", opt_in=True),
+    },
+    ("name", "resource_subtype"),
+)
+NODES["story_target"] = Node(
+    {
+        **head(),
+        "name": value("name", ""),
+        "resource_subtype": made(
+            lambda view, rec: rec.get("resource_subtype", "default_task" if _is_task(rec) else MISSING)
         ),
         "created_by": one("user", "created_by", opt_in=True),
     },

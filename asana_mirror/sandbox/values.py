@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Filled(NamedTuple):
-    """A custom field as it stands on one owner; `owner` is the task or project."""
+    """A custom field as it stands on one owner: a task, project, portfolio or goal."""
 
     field: Rec
     value: Any
@@ -20,14 +20,16 @@ class Filled(NamedTuple):
 
 
 def custom_field_values(view: View, owner: Rec) -> list[Filled]:
-    """Every field that the owner's projects ask for, empty ones too."""
+    """Every field that the owner, or a task's projects, ask for, empty ones too."""
     held = owner.get("custom_values", {})
     return [Filled(field, held.get(field["gid"]), owner) for field in _fields_of(view, owner)]
 
 
 def _fields_of(view: View, owner: Rec) -> Iterable[Rec]:
-    if owner["resource_type"] == "project":
+    if owner["resource_type"] in ("project", "portfolio"):
         return view.refs(owner.get("own_fields", ()))
+    if owner["resource_type"] == "goal":
+        return view.refs(view.records[setting]["custom_field"] for setting in owner.get("settings", ()))
     seen: dict[str, None] = {}
     for project, _ in owner.get("memberships", ()):
         place = view.ref(project)
@@ -185,7 +187,7 @@ NODES["custom_field_setting"] = Node(
         **head(),
         "project": one("project", "project"),
         "is_important": value("is_important", False),
-        "parent": one("project", "project"),
+        "parent": Field(lambda view, rec: view.ref(rec.get("project") or rec["parent"]), "named"),
         "custom_field": Field(lambda view, rec: view.ref(rec["custom_field"]), "custom_field", part=True),
     },
     (),

@@ -7,6 +7,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from .render import Rec
+from .standing import STANDS_ON
 
 if TYPE_CHECKING:
     from .world import World
@@ -14,13 +15,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Identity:
-    """One token: the user it speaks for, whether it sees everything, and its scopes (None: all of them)."""
+    """One token: the user it speaks for, whether it sees everything, and its scopes (None: all of them).
+
+    `service`: the token of a service account, which may read what no person's token may.
+    """
 
     name: str
     token: str
     user: str
     all_seeing: bool = True
     scopes: frozenset[str] | None = None
+    service: bool = False
 
 
 class Refusals:
@@ -66,12 +71,9 @@ class Eyes:
             return False
         kind = rec["resource_type"]
         judge = getattr(self, f"_{kind}", None)
-        if self.identity.all_seeing and kind not in (
-            "section",
-            "story",
-            "attachment",
-            "custom_field_setting",
-        ):
+        if kind in STANDS_ON:
+            return all(self._sees(rec[key]) for key in STANDS_ON[kind])
+        if self.identity.all_seeing and kind not in ("section", "custom_field_setting"):
             return True
         return True if judge is None else bool(judge(rec))
 
@@ -80,8 +82,8 @@ class Eyes:
         return workspace is None or self.identity.user in self.world.members[workspace]
 
     def _sees(self, gid: str | None) -> bool:
-        rec = self.world.records.get(gid) if gid else None
-        return rec is not None and "trashed" not in rec and self(rec)
+        rec = self.world.find(gid) if gid else None
+        return rec is not None and self(rec)
 
     def _workspace(self, rec: Rec) -> bool:
         return rec["gid"] in self.world.workspaces_of(self.identity.user)
@@ -93,10 +95,12 @@ class Eyes:
         return rec.get("privacy_setting") != "private" or self.identity.user in rec.get("members", ())
 
     def _section(self, rec: Rec) -> bool:
-        return rec["project"] is None or self._sees(rec["project"])
+        if rec["project"] is None:  # it stands in somebody's My Tasks
+            return bool(rec.get("owner") == self.identity.user)
+        return self._sees(rec["project"])
 
     def _custom_field_setting(self, rec: Rec) -> bool:
-        return self._sees(rec["project"])
+        return self._sees(rec.get("project") or rec["parent"])
 
     def _team_membership(self, rec: Rec) -> bool:
         return self._sees(rec["team"])
@@ -109,8 +113,14 @@ class Eyes:
             return True
         return self._sees(rec.get("parent"))
 
-    def _story(self, rec: Rec) -> bool:
-        return self._sees(rec["target"])
+    def _portfolio(self, rec: Rec) -> bool:
+        me = self.identity.user
+        return rec.get("privacy_setting") != "members_only" or me in (rec["owner"], *rec["members"])
 
-    def _attachment(self, rec: Rec) -> bool:
-        return self._sees(rec["parent"])
+    def _goal(self, rec: Rec) -> bool:
+        me = self.identity.user
+        return rec.get("privacy_setting") != "members_only" or me in (rec.get("owner"), *rec["followers"])
+
+    def _project_template(self, rec: Rec) -> bool:
+        me, team = self.identity.user, rec.get("team")
+        return me == rec.get("owner") or (rec.get("public", True) and (team is None or self._sees(team)))

@@ -8,6 +8,8 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from .acting_agents import let_agents_act
+from .audit import AuditLog
 from .change_fields import set_custom_field, set_liked
 from .change_places import leave_workspace
 from .change_stories import kept, react
@@ -16,13 +18,17 @@ from .events import EventLog
 from .hooks import Hooks
 from .lazy import Pools, made_attachment, made_story
 from .past import Past
-from .render import NODES, Rec, View, renderer
+from .render import Rec, View, renderer
+from .standing import STANDS_ON
 from .tasks_by_age import ByCreation
 from .truth import Truth
 from .undelete import undelete
 from .who import Eyes, Identity, Refusals
 
-LISTED_PER_WORKSPACE = ("agent", "team", "tag", "custom_field", "project")
+LISTED_PER_WORKSPACE = (
+    *("agent", "team", "tag", "custom_field", "project"),
+    *("portfolio", "goal", "project_template"),
+)
 
 
 class World:
@@ -51,6 +57,10 @@ class World:
         self.truth = Truth(self)
         self.by_creation = ByCreation()
         self.past = Past(self)
+        self.audit = AuditLog(self)
+        self.favorites: dict[tuple[str, str], list[str]] = defaultdict(list)  # (user, workspace): in order
+        self.lists_only_documented_fields = False  # of time tracking entries; a single GET gives all
+        self.agents_everywhere = False  # see let_agents_act
         self.searches = 0  # no two of them order equals alike
         self.identities: dict[str, Identity] = {}
         self._minted = 0
@@ -70,12 +80,17 @@ class World:
     # -- tokens ---------------------------------------------------------------------------------------
 
     def admit(
-        self, name: str, user: str, all_seeing: bool = True, scopes: Iterable[str] | None = None
+        self,
+        name: str,
+        user: str,
+        all_seeing: bool = True,
+        scopes: Iterable[str] | None = None,
+        service: bool = False,
     ) -> str:
         """Make a token; scopes as Asana writes them (`tasks:read`), None for all."""
         token = f"sandbox-{name}-{mix(self.seed * 1000 + len(self.identities)):016x}"
         granted = None if scopes is None else frozenset(scopes)
-        self.identities[token] = Identity(name, token, user, all_seeing, granted)
+        self.identities[token] = Identity(name, token, user, all_seeing, granted, service)
         return token
 
     @property
@@ -128,8 +143,7 @@ class World:
         return None if rec is None or "trashed" in rec or self._without_owner(rec) else rec
 
     def _without_owner(self, rec: Rec) -> bool:
-        key = {"story": "target", "attachment": "parent"}.get(rec["resource_type"])
-        return key is not None and not self.alive(rec[key])
+        return any(self.find(rec[key]) is None for key in STANDS_ON.get(rec["resource_type"], ()))
 
     def alive(self, gid: str) -> bool:
         rec = self.records.get(gid)
@@ -234,8 +248,7 @@ class World:
         return self.rendered(rec)
 
     def rendered(self, rec: Rec) -> dict[str, Any]:
-        assert rec["resource_type"] in NODES
-        return renderer(rec["resource_type"], "all")(self.view(), rec)
+        return renderer(rec.get("node", rec["resource_type"]), "all")(self.view(), rec)
 
     def iter_records(self, resource: str) -> Iterator[dict[str, Any]]:
         """All that exists and shows of a resource, named as in Asana's paths (`tasks`)."""
@@ -267,17 +280,25 @@ class World:
         leave_workspace(self, self.me, self.records[workspace or self.workspaces[0]], user)
 
     def like(self, gid: str, by: str | None = None, liked: bool = True) -> None:
-        """Like a task or a story; KeyError when there is none."""
+        """Like a task, story, goal or status update; KeyError when there is none."""
         rec = self._must(gid)
         set_liked(self, by or self.me, kept(self, rec) if rec["resource_type"] == "story" else rec, liked)
 
-    def react(self, story: str, emoji: str, by: str | None = None) -> None:
-        """React to a story with an emoji, or take that back."""
-        react(self, by or self.me, self._must(story), emoji)
+    def react(self, gid: str, emoji: str, by: str | None = None) -> None:
+        """React to a story or status update with an emoji, or take that back."""
+        react(self, by or self.me, self._must(gid), emoji)
+
+    def let_agents_act(self) -> None:
+        """From now on agents stand in created_by, followers, likes, members … and make edits, as announced."""
+        let_agents_act(self)
 
     def set_custom_field(self, owner: str, field: str, value: Any, by: str | None = None) -> None:
-        """Set a custom field's value on a task or project, as the API takes it; None empties it."""
+        """Set a custom field's value on a task, project, portfolio or goal; None empties it."""
         set_custom_field(self, by or self.me, self._must(owner), self.records[field], value)
+
+    def log_audit(self, event_type: str, **more: Any) -> Rec:
+        """Add an event to the audit log: `actor`, `resource` (gids), `details`, `created_at`, as `AuditLog.write`."""
+        return self.audit.write(event_type, **more)
 
     def _must(self, gid: str) -> Rec:
         rec = self.find(gid)

@@ -126,7 +126,7 @@ def _tag(change: Callable[..., None]) -> Callable[[Ask, Rec], None]:
     return lambda ask, task: change(ask.world, by(ask), task, named(ask, "tag", "tag"))
 
 
-def _people(key: str, add: bool, stories: bool = False) -> Callable[[Ask, Rec], None]:
+def people(key: str, add: bool, stories: bool = False) -> Callable[[Ask, Rec], None]:
     def change(ask: Ask, rec: Rec) -> None:
         if key not in ask.body:
             raise bad(f"{key}: Missing input")
@@ -186,8 +186,8 @@ WRITES: tuple[tuple[str, str, Reader, str | None], ...] = (
     ("POST", "/tasks/{}/removeProject", done("task", _remove_project), "tasks:write"),
     ("POST", "/tasks/{}/addTag", done("task", _tag(change_tasks.add_tag)), "tasks:write"),
     ("POST", "/tasks/{}/removeTag", done("task", _tag(change_tasks.remove_tag)), "tasks:write"),
-    ("POST", "/tasks/{}/addFollowers", done("task", _people("followers", True, True), "task"), "tasks:write"),
-    ("POST", "/tasks/{}/removeFollowers", done("task", _people("followers", False), "task"), "tasks:write"),
+    ("POST", "/tasks/{}/addFollowers", done("task", people("followers", True, True), "task"), "tasks:write"),
+    ("POST", "/tasks/{}/removeFollowers", done("task", people("followers", False), "task"), "tasks:write"),
     ("POST", "/tasks/{}/addDependencies", done("task", _ties("dependencies", True)), "tasks:write"),
     ("POST", "/tasks/{}/removeDependencies", done("task", _ties("dependencies", False)), "tasks:write"),
     ("POST", "/tasks/{}/addDependents", done("task", _ties("dependents", True)), "tasks:write"),
@@ -222,10 +222,10 @@ WRITES: tuple[tuple[str, str, Reader, str | None], ...] = (
     ("DELETE", "/projects/{}", trashed("project", change_places.trash_project), "projects:delete"),
     ("POST", "/projects/{}/sections", made_in("section", "project", change_places.create_section), None),
     ("POST", "/projects/{}/sections/insert", done("project", _move_section), None),
-    ("POST", "/projects/{}/addMembers", done("project", _people("members", True), "project"), None),
-    ("POST", "/projects/{}/removeMembers", done("project", _people("members", False), "project"), None),
-    ("POST", "/projects/{}/addFollowers", done("project", _people("followers", True), "project"), None),
-    ("POST", "/projects/{}/removeFollowers", done("project", _people("followers", False), "project"), None),
+    ("POST", "/projects/{}/addMembers", done("project", people("members", True), "project"), None),
+    ("POST", "/projects/{}/removeMembers", done("project", people("members", False), "project"), None),
+    ("POST", "/projects/{}/addFollowers", done("project", people("followers", True), "project"), None),
+    ("POST", "/projects/{}/removeFollowers", done("project", people("followers", False), "project"), None),
     (
         "POST",
         "/projects/{}/addCustomFieldSetting",
