@@ -52,6 +52,13 @@ def of_gids(
     )
 
 
+def refuse_paging(ask: Ask) -> None:
+    """For lists of which Asana's description names no pages: they come in one."""
+    for name in ("limit", "offset"):
+        if name in ask.query and not ask.limits.paging_everywhere:
+            raise bad(f"{name}: Not a parameter of this request")
+
+
 def page(ask: Ask, listing: Listing) -> dict[str, Any]:
     """One page of a listing in its envelope, with the way to the next one."""
     limit = _limit(ask)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from .asks import Ask, bad, refuse_free, unknown
-from .pages import of_gids, page
+from .pages import of_gids, page, refuse_paging
 from .reads import Answer, Reader, shown, since
 from .render import Rec, renderer
 from .shape_status import as_project_status, reactions_of
@@ -17,10 +17,8 @@ SUPPORTERS = ("portfolio", "project", "task")
 
 
 def whole(ask: Ask, node: str, recs: list[Rec]) -> Answer:
-    """A list for which Asana's description names no pages: it comes in one, and paging is refused."""
-    for name in ("limit", "offset"):
-        if name in ask.query:
-            raise bad(f"{name}: Unexpected parameter")
+    """A list for which Asana's description names no pages: it comes in one."""
+    refuse_paging(ask)
     render = renderer(node, "compact", ask.query.get("opt_fields"))
     ask.view.links += len(recs)
     return {"data": [render(ask.view, rec) for rec in recs]}

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from datetime import date
 
 from .asks import Ask, Refused, bad, unknown
-from .pages import of_gids, page
+from .pages import of_gids, page, refuse_paging
 from .plan_records import standing
 from .reads import Answer, Reader, single, workspaces
 from .render import Rec, renderer
@@ -62,9 +62,7 @@ def paged(ask: Ask, node: str, recs: Iterable[Rec], mode: str = "compact") -> An
 
 def whole(ask: Ask, node: str, recs: Iterable[Rec], fields: bool = True) -> Answer:
     """A list that has no pages; `fields`: whether one may choose them."""
-    for name in ("limit", "offset"):
-        if name in ask.query:
-            raise bad(f"{name}: Not a parameter of this request")
+    refuse_paging(ask)
     shown = [rec for rec in recs if ask.sees(rec)]
     ask.view.links += len(shown)
     render = renderer(node, "full", ask.query.get("opt_fields") if fields else None)

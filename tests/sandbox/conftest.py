@@ -38,6 +38,13 @@ class Front:
         async with httpx.AsyncClient(transport=transport, base_url="http://asana.test/api/1.0") as client:
             return await client.request(method, path, headers=headers, **options)
 
+    def strictly(self) -> Front:
+        """The same where lists without pages refuse to be paged."""
+        limits = Limits(search_per_minute=None, paging_everywhere=False)
+        strict = Front(self.world, create_app(self.world, limits=limits), self.world.token)
+        strict.headers = self.headers
+        return strict
+
     def get(self, path: str, **params: Any) -> httpx.Response:
         return asyncio.run(self.ask("GET", path, params=params))
 

@@ -94,8 +94,8 @@ def test_parent_goals_come_whole_and_take_no_pages(quiet: Any) -> None:
     answer = quiet.get(path).json()
     assert one["supported_goal"]["gid"] in gids(answer["data"])
     assert "next_page" not in answer
-    assert quiet.get(path, limit=10).status_code == 400
-    assert quiet.get(path, offset="abc").status_code == 400
+    assert quiet.strictly().get(path, limit=10).status_code == 400
+    assert quiet.strictly().get(path, offset="abc").status_code == 400
 
 
 def test_stories_of_goals_have_the_goal_as_target(quiet: Any) -> None:
