@@ -8,7 +8,15 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 
-from asana_mirror.catalog import LISTINGS, RESOURCE_OF, RESOURCES, Resource, Row, listings_below
+from asana_mirror.catalog import (
+    LISTINGS,
+    RESOURCE_OF,
+    RESOURCES,
+    Resource,
+    Row,
+    listings_below,
+    listings_opened_by,
+)
 from asana_mirror.plan import (
     AGE,
     GAP,
@@ -71,6 +79,7 @@ class Consequences:
         rows, unknown = batch.rows.get(resource.name, {}), _unknown_rows(batch, resource)
         if self._run.mode != "first":
             self._close_the_empty(resource, rows)
+            self._close_lost_parts(resource, rows, written.before.get(resource.name, {}))
         if opens_any(resource.name):
             self._ask_for(
                 below
@@ -82,6 +91,10 @@ class Consequences:
             )
         if (self.walks and step is None) or self._run.mode == "first":
             self._read_again_below(resource, rows, written, step)
+        if resource.name == "projects":
+            self._doubt_old_briefs(rows, written.before.get(resource.name, {}))
+        if self.walks and step is not None and step.listing.alone:
+            self._ask_for(self._mirror.ages.known(step.listing.alone))
         if self.walks and self._run.leaves_rest:
             self._leave_rest(resource, rows, written, step, now)
         if not self.walks:
@@ -211,8 +224,6 @@ class Consequences:
                 self._ask_for(
                     self._mirror.ages.older_than_tasks("task_attachments", rows.keys() - born, thorough)
                 )
-        if resource.name == "projects":
-            self._doubt_old_briefs(changes, before)
         if resource.name == "stories" and step is None:
             self._wish_for_their_tasks(rows, born)
 
@@ -238,11 +249,11 @@ class Consequences:
         followed = self._mirror.excluded.outside("tasks", tasks)
         self._mirror.inbox.note(Wish("tasks", gid, anew=anew) for gid in followed)
 
-    def _doubt_old_briefs(self, changes: Mapping[str, frozenset[str]], before: Mapping[str, Row]) -> None:
+    def _doubt_old_briefs(self, rows: Mapping[str, Row], before: Mapping[str, Row]) -> None:
         """What its project no longer names is perhaps gone."""
         place = RESOURCES["projects"].places["project_brief_gid"]
-        old = [before[gid][place] for gid, columns in changes.items() if "project_brief_gid" in columns]
-        self._mirror.absence.doubt("project_briefs", filter(None, old), self._run.round)
+        old = {stood[place] for gid, stood in before.items() if gid in rows and stood[place] != rows[gid][place]}
+        self._mirror.absence.doubt("project_briefs", old - {None}, self._run.round)
 
     def _look_above(
         self, rows: dict[str, Row], written: Written, changes: dict[str, frozenset[str]], step: Step | None
@@ -295,6 +306,18 @@ class Consequences:
                 place = resource.places[listing.unless_zero]
                 empty = [gid for gid, row in rows.items() if row[place] == 0]
                 self._mirror.absence.close_empty(listing, empty, self._run.round)
+
+    def _close_lost_parts(
+        self, resource: Resource, rows: Mapping[str, Row], before: Mapping[str, Row]
+    ) -> None:
+        """A part of a list that its parent no longer tells of is empty: nobody reacts with that emoji any more."""
+        for listing in listings_opened_by(resource.name):
+            if listing.part is None or listing.opens is None:
+                continue
+            for gid, stood in before.items():
+                lost = {*listing.opens(gid, stood)} - {*listing.opens(gid, rows.get(gid, stood))}
+                if lost:
+                    self._mirror.absence.close_parts(listing, lost, self._run.round)
 
     def _count_drift(self, resource: Resource, written: Written, step: Step | None) -> None:
         if step is None or not _is_check(step) or step.key in self.told_of_lists:

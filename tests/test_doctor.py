@@ -95,6 +95,17 @@ def test_records_are_asked_for_as_they_come_and_seldom(both: Mirrored, world: Wo
     assert max(Counter(one.asked for one in listener.requests).values()) <= 1
 
 
+def test_what_is_refused_is_asked_for_three_times_at_most(world: World) -> None:
+    listener = Listener(create_app(world))
+    world.refusals.refuse("/status_updates*", 404)
+    try:
+        found, _ = examined(listener, world.token)
+    finally:
+        world.refusals.allow("/status_updates*")
+    assert 1 <= sum(one.path == "/status_updates" for one in listener.requests) <= 3
+    assert "status_updates" in found.nothing_to_look_at
+
+
 def test_nothing_is_written(both: Mirrored, world: World) -> None:
     def there() -> tuple[str, list[str]]:
         return hashlib.sha256(both.path.read_bytes()).hexdigest(), sorted(
@@ -403,15 +414,21 @@ def test_a_file_that_is_no_mirror_is_left_alone(world: World, troubled: str, tmp
     assert (tmp_path / "asana.db").read_text() == "shopping list"
 
 
-def test_what_a_mirror_remembers_is_alive_and_of_the_right_kind(both: Mirrored) -> None:
-    found = look_at(both.path)
+def test_what_a_mirror_remembers_is_alive_and_of_the_right_kind(both: Mirrored, tmp_path: Path) -> None:
+    path = tmp_path / "asana.db"
+    shutil.copy(both.path, path)
+    before = look_at(path).remembered
+    last, *_ = before.gids("tags")
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute("UPDATE tags SET _deleted_at = '2026-01-01T00:00:00.000Z' WHERE gid = ?", [last])
+    found = look_at(path)
     assert found.trouble is None
     assert not found.is_damaged
-    for resource, gids in found.remembered.by_resource.items():
-        assert all(both.is_alive(resource, gid) for gid in gids)
+    assert last not in found.remembered.gids("tags")
     (embedded,) = RESOURCES["portfolios"].embedded
-    for owner in found.remembered.owners(embedded):
-        assert both.is_alive("portfolios", owner)
+    owners = found.remembered.owners(embedded)
+    assert owners
+    assert all(both.is_alive("portfolios", owner) for owner in owners)
 
 
 def test_a_diagnosis_is_ready_for_json() -> None:

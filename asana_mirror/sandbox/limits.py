@@ -25,7 +25,9 @@ class Limits:
     longest_list: int | None = None  # records; a page beyond them answers 400
     unpaged_cut: int = 1000
     unpaged_refused: bool = False  # a longer list without `limit` is refused instead of cut
-    paging_everywhere: bool = True  # whether lists without pages bear `limit`, which Asana's own client sends to all
+    paging_everywhere: bool = (
+        True  # whether lists without pages bear `limit`, which Asana's own client sends to all
+    )
     premium: bool = True
     search_lag_s: float = 0.0  # search finds tasks as they were this long ago
     concurrency_tells: bool = True  # whether a 429 for too many in flight says when to come back

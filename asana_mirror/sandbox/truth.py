@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
+from .first_reading import FirstReading
 from .reads import ATTACHED_TO
 from .render import Rec
 from .shape_status import as_project_status, reactions_of
@@ -172,46 +173,4 @@ class Truth:
         return self.world.alive(gid) and gid not in self.world.refusals.by_gid
 
     def pages_to_read(self, limit: int) -> dict[str, int]:
-        world = self.world
-
-        def pages(count: int) -> int:
-            return max(1, -(-count // limit))
-
-        def total(counts: Iterable[int]) -> int:
-            return sum(map(pages, counts))
-
-        projects = list(self.existing("projects"))
-        found = {"workspaces": pages(len(world.workspaces))}
-        found["users"] = total(len(world.members[ws]) for ws in world.workspaces)
-        for plural in ("agents", "teams", "tags", "custom_fields", "projects"):
-            listed = (world.inside[SINGULAR[plural], ws] for ws in world.workspaces)
-            found[plural] = total(len(world.living(gids)) for gids in listed)
-        teams = list(self.existing("teams"))
-        found["team_memberships"] = total(len(world.team_members[team["gid"]]) for team in teams)
-        found["sections"] = total(len(world.living(rec.get("sections", ()))) for rec in projects)
-        found["project_tasks"] = total(len(self.project_order(rec["gid"])) for rec in projects)
-        found["project_attachments"] = total(map(world.attachment_count, projects))
-        found["assigned_tasks"] = total(self._assigned_counts())
-        tags = self.existing("tags")
-        found["tag_tasks"] = total(len(world.living(world.tagged[tag["gid"]])) for tag in tags)
-        found |= self._below_tasks(pages)
-        found["events"] = len(projects)
-        return found
-
-    def _assigned_counts(self) -> Iterator[int]:
-        world = self.world
-        for ws in world.workspaces:
-            actors = (*world.members[ws], *(rec["gid"] for rec in world.living(world.inside["agent", ws])))
-            for actor in actors:
-                yield len(world.living(world.assigned[actor, ws]))
-
-    def _below_tasks(self, pages: Callable[[int], int]) -> dict[str, int]:
-        world = self.world
-        found = {"subtasks": 0, "stories": 0, "task_attachments": 0}
-        for gid in self.reachable_tasks():
-            task = world.records[gid]
-            below = len(world.living(task.get("subtasks", ())))
-            found["subtasks"] += pages(below) if below else 0
-            found["stories"] += pages(world.story_count(task))
-            found["task_attachments"] += pages(world.attachment_count(task))
-        return found
+        return FirstReading(self.world, limit).pages()

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 
 from sqlite_utils import Database
 
-from asana_mirror.catalog import RESOURCES, Listing, listings_of
+from asana_mirror.catalog import RESOURCES, Listing, Opened, listings_of
 from asana_mirror.store.excluded import kept_out
 from asana_mirror.store.memory import Memory
 from asana_mirror.store.pages import gids_json
@@ -113,6 +113,12 @@ class Absence:
             [gids_json(parents)],
             round_number,
         )
+
+    def close_parts(self, listing: Listing, parts: Iterable[Opened], round_number: int) -> None:
+        """Their parents say by themselves that nothing stands in these parts of a list any more."""
+        for parent_gid, part in parts:
+            condition = f"{listing.stands} = ? AND {listing.part} = ?"
+            self._miss(listing.resource, "gone", condition, [parent_gid, part], round_number)
 
     def close_children(self, batch: Batch, round_number: int) -> None:
         """The same for whole records that came inside others: enum options, custom field settings."""
@@ -341,12 +347,17 @@ class Absence:
             "(SELECT gid FROM tasks WHERE _deleted_at IS NOT NULL)",
             [now],
         )
-        for child, column, parent in standing_on():
-            buried += self._db.execute(
-                f"UPDATE {child} SET {died} = '{WITH_PARENT}' WHERE {ALIVE} "
-                f"AND {column} IN (SELECT gid FROM {parent} WHERE _deleted_at = ?1)",
-                [now, run_id],
-            ).rowcount
+        below = 1
+        while below:  # what stands on what stood on them goes as well
+            below = sum(
+                self._db.execute(
+                    f"UPDATE {child} SET {died} = '{WITH_PARENT}' WHERE {ALIVE} "
+                    f"AND {column} IN (SELECT gid FROM {parent} WHERE _deleted_at = ?1)",
+                    [now, run_id],
+                ).rowcount
+                for child, column, parent in standing_on()
+            )
+            buried += below
         return buried
 
     def _gids(self, sql: str, *parameters: object) -> set[str]:

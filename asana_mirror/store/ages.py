@@ -138,6 +138,10 @@ class Ages:
             "did not fit",
         )
 
+    def known(self, name: str) -> list[Step]:
+        """All lists of a kind that were ever asked for."""
+        return self._steps(f"{_STEP} FROM sync_checkpoints WHERE name = ?", "", name)
+
     def refused_like(self, name: str) -> list[Step]:
         """All lists of a kind that Asana refused."""
         return self._steps(

@@ -48,7 +48,10 @@ class Unopened:
         workspace = "workspace_gid" if "workspace_gid" in names else "NULL"
         source = resource
         if listing.within_workspace and resource == "users":
-            source, workspace = "users JOIN user_workspaces ON user_gid = gid", "user_workspaces.workspace_gid"
+            source, workspace = (
+                "users JOIN user_workspaces ON user_gid = gid",
+                "user_workspaces.workspace_gid",
+            )
         told = [f"coalesce({name}, '[]') != '[]'" for name in listing.when if listing.opens]
         columns = ", ".join(f"{resource}.{name}" for name in names)
         found = self._db.execute(
