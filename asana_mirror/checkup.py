@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from asana_mirror.catalog import LISTINGS, RESOURCES, Embedded, Listing
-from asana_mirror.errors import MirrorError, NotAMirror
-from asana_mirror.store.opening import looked_into, steps, translated
+from asana_mirror.errors import MirrorError, WrongUsage
+from asana_mirror.store.opening import looked_into, steps, wal_of
 from asana_mirror.store.standing import ALIVE
 
 SOME = 2  # records, parents, owners: the first may be gone by now
@@ -41,7 +41,7 @@ class MirrorFile:
     """The state of a mirror's file."""
 
     path: Path
-    exists: bool = False
+    exists: bool = False  # with something in it
     schema_version: int | None = None
     complaints: list[str] = field(default_factory=list)  # of SQLite's integrity check
     last_run: dict[str, Any] | None = None
@@ -51,21 +51,35 @@ class MirrorFile:
     remembered: Remembered = field(default_factory=Remembered)
 
     @property
-    def is_damaged(self) -> bool:
-        return bool(self.complaints) or isinstance(self.trouble, NotAMirror)
+    def is_broken(self) -> bool:
+        """Whether the next sync could not go on with it; one that is older is upgraded by it."""
+        return bool(self.complaints) or (self.trouble is not None and type(self.trouble) is not WrongUsage)
 
 
 def look_at(path: Path) -> MirrorFile:
-    """All that can be told of the file; what keeps it from being told is told as well."""
-    found = MirrorFile(path, path.exists())
-    folder = path.parent
-    if folder.is_dir():
-        found.free_bytes = shutil.disk_usage(folder).free
-    if not found.exists:
+    """All that can be told of the file; what keeps it from being told is told as well.
+
+    It is looked at without a trace; once more, as beside any run, if one began meanwhile.
+    """
+    was_open = wal_of(path).exists()
+    found = _look_at(path, without_trace=True)
+    if not was_open and wal_of(path).exists():
+        return _look_at(path, without_trace=False)
+    return found
+
+
+def _look_at(path: Path, *, without_trace: bool) -> MirrorFile:
+    found = MirrorFile(path)
+    if path.parent.is_dir():
+        found.free_bytes = shutil.disk_usage(path.parent).free
+    if not path.exists():
         return found
     found.bytes = path.stat().st_size if path.is_file() else 0
+    found.exists = found.bytes > 0 or not path.is_file()
+    if not found.exists:  # an empty file is where a first sync may begin
+        return found
     try:
-        with looked_into(path) as connection, translated(path):
+        with looked_into(path, without_trace=without_trace) as connection:
             found.schema_version = len(steps())  # or it would not have been opened
             checked = connection.execute(f"PRAGMA quick_check({COMPLAINTS})").fetchall()
             found.complaints = [text for (text,) in checked if text != "ok"]

@@ -68,7 +68,7 @@ def doctor_command(mirror: Path, reach: Reach, as_json: bool) -> None:
         click.echo(orjson.dumps(_as_json(file, diagnosis, findings), option=orjson.OPT_INDENT_2).decode())
     else:
         _print(findings)
-    if trouble is None and file.is_damaged:
+    if trouble is None and file.is_broken:
         trouble = file.trouble or NotAMirror(
             f"{mirror} is damaged: {file.complaints[0]}.",
             hint="Restore a backup, or move it away and sync again.",

@@ -157,8 +157,8 @@ class Fetching:
         sha256, files, before = part.finish(), self._mirror.files, wanted.sha256
         with self._mirror.atomic():
             files.keep(wanted.gid, sha256, part.size, now=utc_now())
-            if before not in (None, sha256) and not files.is_named(str(before)):
-                files.leave_over([place_of(str(before))])  # it was damaged
+            if before not in (None, sha256):
+                files.leave_over([place_of(str(before))])  # it was damaged or missing
         self._brought.files += 1
         self._brought.resumed += resumed
         return sha256

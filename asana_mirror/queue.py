@@ -12,7 +12,8 @@ from asana_mirror.store import Mirror
 from asana_mirror.words import Checkpoint
 
 AHEAD = 50  # steps taken from the mirror's queue at a time
-SLOWED_AT_ONCE = 5  # lists of one kind that wait for the cost quota together
+SLOWED_AT_ONCE = 5  # lists of one kind that wait for the cost quota together, where others can go on
+ASKED_AT_ONCE = 3  # lists of a kind that Asana may not offer, until one of them is answered
 
 
 class Queue:
@@ -25,6 +26,7 @@ class Queue:
         stop: asyncio.Event,
         postponed: Collection[str],
         is_slowed: Callable[[Listing], bool],
+        is_answered: Callable[[Listing], bool],
     ) -> None:
         # Whether something else must be done before the next list.
         self.pauses_at: Callable[[], bool] = lambda: False
@@ -35,6 +37,7 @@ class Queue:
         self._stop = stop
         self._postponed = postponed
         self._is_slowed = is_slowed
+        self._is_answered = is_answered
         self._ahead: deque[Checkpoint] = deque()
         self._busy: set[str] = set()
         self._under_way: Counter[str] = Counter()
@@ -49,8 +52,7 @@ class Queue:
         while not self._stop.is_set() and (self.urgent or not self.pauses_at()):
             if not self._ahead:
                 self._look_ahead()
-            if self._ahead:
-                checkpoint = self._take()
+            if self._ahead and (checkpoint := self._take()) is not None:
                 self._busy.add(checkpoint.step.key)
                 self._under_way[checkpoint.step.listing.name] += 1
                 return checkpoint
@@ -80,23 +82,24 @@ class Queue:
         self._news.set()
         self._news = asyncio.Event()
 
-    def _take(self) -> Checkpoint:
-        """The first in the queue whose kind is not crowded; where all are, the first of all."""
-        crowded = self._crowded()
+    def _take(self) -> Checkpoint | None:
+        """The first in the queue whose kind is not crowded; where all are, the first of which one need not wait."""
+        slowed = self._crowded(SLOWED_AT_ONCE, self._is_slowed)
+        awaited = self._crowded(ASKED_AT_ONCE, lambda listing: not self._is_answered(listing))
+        crowded = slowed | awaited
         if crowded and all(checkpoint.step.listing.name in crowded for checkpoint in self._ahead):
             self._look_ahead(without=crowded)
-        for place, checkpoint in enumerate(self._ahead):
-            if checkpoint.step.listing.name not in crowded:
-                del self._ahead[place]
-                return checkpoint
-        return self._ahead.popleft()
+        for passed_over in (crowded, awaited):
+            for place, checkpoint in enumerate(self._ahead):
+                if checkpoint.step.listing.name not in passed_over:
+                    del self._ahead[place]
+                    return checkpoint
+        return None
 
-    def _crowded(self) -> set[str]:
-        """Kinds of lists that the cost quota holds back, and of which enough are under way: cheaper ones go on."""
+    def _crowded(self, most: int, holds: Callable[[Listing], bool]) -> set[str]:
+        """Kinds of lists of which so many are under way, and for which that `holds`."""
         return {
-            name
-            for name, count in self._under_way.items()
-            if count >= SLOWED_AT_ONCE and self._is_slowed(LISTINGS[name])
+            name for name, count in self._under_way.items() if count >= most and holds(LISTINGS[name])
         }
 
     def _look_ahead(self, without: Collection[str] = ()) -> None:

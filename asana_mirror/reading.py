@@ -60,12 +60,14 @@ class Reading:
         self._mirror = mirror
         self.run = run
         self._stop = stop
-        self.queue = Queue(mirror, run.round, stop, self.postponed, self._is_slowed)
+        self._not_offered = NotOffered()
+        self.queue = Queue(
+            mirror, run.round, stop, self.postponed, self._is_slowed, self._not_offered.is_answered
+        )
         self.write = GroupCommit(mirror, others=self.queue.__len__).write
         self._at_the_stream: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._streams_tried: set[str] = set()
         self._died_at: dict[str, int] = {}
-        self._not_offered = NotOffered()
         self._books_at = 0.0
         if run.resumed:
             for name, (due, asked) in mirror.rounds.count_due(run.round).items():

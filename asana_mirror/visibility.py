@@ -43,8 +43,9 @@ def is_about_scopes(status: int | None, message: str) -> bool:
 
 
 def is_for_good(status: int, message: str) -> bool:
-    """Whether a refusal holds for all lists of a kind in a workspace: the plan's, or a missing scope's."""
-    return status == 402 or is_about_scopes(status, message)
+    """Whether a refusal holds for all lists of a kind in a workspace: the plan's, a missing scope's or route's."""
+    no_route = status == 404 and "no matching route" in message.lower()
+    return status == 402 or no_route or is_about_scopes(status, message)
 
 
 def why(listing: str | None, status: int | None, message: str) -> str:
@@ -101,5 +102,5 @@ def in_words(one: Hidden) -> str:
     below = listing.below if listing else None
     if one.listing in BY_LISTING and one.why == BY_LISTING[one.listing]:
         return one.why
-    of = f" of {one.lists} {below}" if below not in (None, "workspaces") else ""
+    of = f" of {one.lists:,} {below.replace('_', ' ')}" if below not in (None, "workspaces") else ""
     return f"{one.resource.replace('_', ' ') or one.listing}{of}: {one.why}"

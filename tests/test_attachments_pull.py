@@ -240,3 +240,14 @@ def test_an_older_mirror_is_synced_first(here: Filed) -> None:
         db.execute("PRAGMA user_version = 3")
     with pytest.raises(WrongUsage, match="older"):
         here.pull()
+
+
+def test_a_damaged_file_whose_content_is_another_by_now_goes(here: Filed) -> None:
+    gid = one_of(here)
+    here.pull()
+    old = here.file(gid)
+    old.write_bytes(b"rotten")
+    here.change(gid, content=b"new", size=3)
+    assert here.pull().downloaded == 1
+    assert here.is_whole(gid)
+    assert not old.exists()

@@ -414,6 +414,30 @@ def test_a_file_that_is_no_mirror_is_left_alone(world: World, troubled: str, tmp
     assert (tmp_path / "asana.db").read_text() == "shopping list"
 
 
+@pytest.mark.parametrize(("version", "exit_code"), [(1, 0), (99, 2)])
+def test_an_older_mirror_is_said_to_be_one_and_a_newer_one_ends_with_2(
+    both: Mirrored, world: World, troubled: str, tmp_path: Path, version: int, exit_code: int
+) -> None:
+    shutil.copy(both.path, tmp_path / "asana.db")
+    with closing(sqlite3.connect(tmp_path / "asana.db")) as db:
+        db.execute(f"PRAGMA user_version = {version}")
+    done = run(tmp_path, environment(troubled, world.token), "doctor")
+    assert done.returncode == exit_code
+    assert f"asana.db was made by {'an older' if version == 1 else 'a newer'} asana-mirror" in done.stdout
+    assert "shiny_new_field" in done.stdout
+
+
+def test_beside_a_run_that_writes_it_looks_as_well(both: Mirrored, tmp_path: Path) -> None:
+    path = tmp_path / "asana.db"
+    shutil.copy(both.path, path)
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute("UPDATE tags SET name = 'only in the log'")
+        db.commit()
+        found = look_at(path)
+    assert found.trouble is None
+    assert found.complaints == []
+
+
 def test_what_a_mirror_remembers_is_alive_and_of_the_right_kind(both: Mirrored, tmp_path: Path) -> None:
     path = tmp_path / "asana.db"
     shutil.copy(both.path, path)
@@ -423,7 +447,7 @@ def test_what_a_mirror_remembers_is_alive_and_of_the_right_kind(both: Mirrored, 
         db.execute("UPDATE tags SET _deleted_at = '2026-01-01T00:00:00.000Z' WHERE gid = ?", [last])
     found = look_at(path)
     assert found.trouble is None
-    assert not found.is_damaged
+    assert not found.is_broken
     assert last not in found.remembered.gids("tags")
     (embedded,) = RESOURCES["portfolios"].embedded
     owners = found.remembered.owners(embedded)

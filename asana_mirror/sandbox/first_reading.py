@@ -182,9 +182,11 @@ class FirstReading:
         return 1 if self.world.plan == "free" else 1 + self._page(own)
 
     def _portfolios(self) -> list[Rec]:
-        """Those that are listed, and all that are met as items of others."""
-        seen = {rec["gid"]: rec for rec in self.world.truth.existing("portfolios")}
+        """Those that are listed, and all that are met among favorites or as items of others."""
+        world, me = self.world, self._me.user
+        seen = {rec["gid"]: rec for rec in world.truth.existing("portfolios")}
         waiting = [gid for gid, rec in seen.items() if self._is_listed(rec)]
+        waiting += [gid for place in world.workspaces_of(me) for gid in world.favorites.get((me, place), ())]
         met: dict[str, Rec] = {}
         while waiting:
             gid = waiting.pop()

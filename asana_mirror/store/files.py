@@ -147,11 +147,6 @@ class Files:
             "UPDATE attachment_files SET failures = failures + 1 WHERE attachment_gid = ?", [gid]
         )
 
-    def is_named(self, sha256: str) -> bool:
-        """Whether any attachment has this file."""
-        sql = "SELECT 1 FROM attachment_files WHERE sha256 = ? LIMIT 1"
-        return self._db.execute(sql, [sha256]).fetchone() is not None
-
     def _write(self, gid: str, **values: str | int | None) -> None:
         names, marks = ", ".join(values), ", ".join("?" * len(values))
         assignments = ", ".join(f"{name} = excluded.{name}" for name in values)
@@ -164,23 +159,22 @@ class Files:
     # -- what a purge leaves --------------------------------------------------------------------------
 
     def erase(self, doomed: str) -> int:
-        """Rows go, `doomed` being a query for gids; files that no other row names are left over, and parts."""
+        """Rows go, `doomed` being a query for gids; their files are left over, whole or not."""
         gone = self._db.execute(
             f"DELETE FROM attachment_files WHERE attachment_gid IN ({doomed}) RETURNING attachment_gid, sha256"
         ).fetchall()
-        places = {part_of(gid) for gid, _ in gone}
-        places |= {place_of(sha256) for _, sha256 in gone if sha256 and not self.is_named(sha256)}
-        self.leave_over(places)
+        self.leave_over(part_of(gid) for gid, _ in gone)
+        self.leave_over(place_of(sha256) for _, sha256 in gone if sha256)
         return len(gone)
 
     def leave_over(self, places: Iterable[str]) -> None:
-        """These files are to be removed, once it is certain that their rows are gone."""
+        """These files are to be removed, unless a row still names them once it is certain that others are gone."""
         self._db.conn.executemany(
             "INSERT OR IGNORE INTO attachment_leftovers (path) VALUES (?)", [(place,) for place in places]
         )
 
     def leftovers(self) -> list[str]:
-        """Files to be removed; not those that an attachment has again."""
+        """Files to be removed; not those that another attachment has as well, or has by now."""
         self._db.execute("DELETE FROM attachment_leftovers WHERE path IN (SELECT path FROM attachment_files)")
         return [row[0] for row in self._db.execute("SELECT path FROM attachment_leftovers")]
 
