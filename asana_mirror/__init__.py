@@ -1,3 +1,3 @@
 """asana-mirror: a local mirror of Asana in one SQLite file."""
 
-__version__ = "0.4.0"
+__version__ = "0.5.0"

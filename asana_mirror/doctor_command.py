@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
 import click
@@ -22,9 +22,6 @@ from asana_mirror.drift import Unknown
 from asana_mirror.errors import MirrorError, NotAMirror
 from asana_mirror.options import Reach, asana_options, json_option, mirror_argument
 from asana_mirror.words import Scope
-
-if TYPE_CHECKING:
-    from rich.console import Console
 
 CLOCK_MAY_DIFFER_S = 60.0
 LITTLE_SPACE_BYTES = 500_000_000
@@ -225,15 +222,16 @@ def _print(findings: list[Finding]) -> None:
     from rich.console import Console
     from rich.text import Text
 
-    console: Console = Console(width=None if sys.stdout.isatty() else 160)
+    console = Console()
+    for_people = sys.stdout.isatty()  # else a line stays one line, however long
     section = None
     for finding in findings:
         if finding.section != section:
             section = finding.section
             console.print(Text(section, style="bold"))
-        console.print(Text(f"  {finding.sentence}"))
+        console.print(Text(f"  {finding.sentence}"), soft_wrap=not for_people)
         if finding.hint:
-            console.print(Text(f"    {finding.hint}", style="dim"))
+            console.print(Text(f"    {finding.hint}", style="dim"), soft_wrap=not for_people)
 
 
 def _named(resource: str) -> str:

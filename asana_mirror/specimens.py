@@ -64,9 +64,7 @@ class Specimens:
         self._workspace_gid = workspace_gid
         self.found = {name: Specimen(name) for name in RESOURCES}
         self._gids: dict[str, list[str]] = {"workspaces": [workspace_gid]} if workspace_gid else {}
-        self._answers: dict[
-            str, list[Record] | None
-        ] = {}  # of lists that were asked for already, by their key
+        self._shown: dict[str, list[Record] | None] = {}  # what lists have answered, by their key
 
     async def find_all(self) -> None:
         """Raises BadToken and AsanaUnreachable; other refusals stand in the specimens."""
@@ -92,8 +90,12 @@ class Specimens:
         for embedded in RESOURCES[resource].embedded:
             inner = record.get(embedded.name)
             first = inner[0] if isinstance(inner, list) and inner else inner
-            if isinstance(first, dict) and self.found[embedded.resource].record is None:
+            if not isinstance(first, dict):
+                continue
+            if RESOURCES[embedded.resource].path is None:  # seen nowhere else
                 self.found[embedded.resource].record = first
+            elif first.get("gid"):
+                self._gids.setdefault(embedded.resource, []).append(str(first["gid"]))
 
     async def shown(self, listing_name: str) -> list[Record] | None:
         """The first records of a workspace's list; None where it is refused."""
@@ -127,7 +129,7 @@ class Specimens:
                 continue
             gids = [str(record["gid"]) for record in records if record.get("gid")]
             self._gids.setdefault(specimen.resource, []).extend(gids)
-            if path and not step.listing.single:
+            if path and gids and not step.listing.single:
                 await self._single(specimen, path.format(gid=gids[0]))
             if specimen.record is None:  # the list shows all that there is to see
                 self.take(specimen.resource, records[0])
@@ -165,13 +167,13 @@ class Specimens:
     # -- asking ---------------------------------------------------------------------------------------
 
     async def _list(self, specimen: Specimen, step: Step) -> list[Record] | None:
-        if step.key not in self._answers:
+        if step.key not in self._shown:
             path, params = wire.page_request(step, None, LOOKED_AT)
             params.pop("opt_fields", None)
             records = await self._ask(specimen, step.listing, path, params, single=step.listing.single)
             specimen.answered |= records is not None
-            self._answers[step.key] = records
-        return self._answers[step.key]
+            self._shown[step.key] = records
+        return self._shown[step.key]
 
     async def _ask(
         self,

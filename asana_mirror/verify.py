@@ -216,6 +216,7 @@ class Checking:
         strange = set(there) - set(here)
         aside = rows.undecoded(what, strange) | await self._erased(what, strange) if strange else set()
         aside |= await self._left_out(what, strange - aside)
+        aside |= rows.read_alone(step.listing, strange)
         told = [gid for gid in there if gid not in aside]
         compared = compare_listing(what, step.key, here, told, rows.states(what, strange))
         if step.listing.position:

@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 from sqlite_utils import Database
 
-from asana_mirror.catalog import LISTINGS, RESOURCES, Kept, Links, Row, listings_of
+from asana_mirror.catalog import LISTINGS, RESOURCES, Kept, Links, Listing, Row, listings_of
 from asana_mirror.compare import LIVING, Here
 from asana_mirror.store.excluded import Excluded, kept_out
 from asana_mirror.store.opening import looked_into
@@ -120,6 +120,13 @@ class Rows:
         ordered = f" ORDER BY {kept.position}" if kept.position else ""
         sql = f"SELECT {kept.member} FROM {kept.table} WHERE {kept.owner} = ?{only}{ordered}"
         return self._column(sql, step.parent_gid)
+
+    def read_alone(self, listing: Listing, gids: Iterable[str]) -> set[str]:
+        """Which of these are read one by one, because they were met where this listing need not show them."""
+        if listing.alone is None:
+            return set()
+        sql = "SELECT parent_gid FROM sync_checkpoints WHERE name = ? AND parent_gid IN (SELECT value FROM json_each(?))"
+        return set(self._column(sql, listing.alone, gids_json(gids)))
 
     def global_custom_fields(self) -> list[str]:
         """The fields that stand in a workspace's list; which one's, no field says."""
