@@ -223,9 +223,11 @@ class Checking:
             compared.add(compare_order(what, step.key, here, there))
         self._note(compared, step)
 
-    def _compare_kept(self, step: Step, kept: Kept, there: list[str]) -> None:
-        """A list that is itself kept as rows, whoever its members are."""
-        here = self._rows.standing(step)
+    def _compare_kept(self, step: Step, kept: Kept, there: Iterable[str]) -> None:
+        """A list that is itself kept as rows, whoever its members are; persons who were purged are in none."""
+        purged = self._rows.purged()
+        here = [gid for gid in self._rows.standing(step) if gid not in purged]
+        there = [gid for gid in there if gid not in purged]
         compared = compare_listing(kept.table, step.key, here, there, {})
         if kept.position:
             compared.add(compare_order(kept.table, step.key, here, there))

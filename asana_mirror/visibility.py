@@ -98,9 +98,12 @@ def hidden(problems: Iterable[Mapping[str, Any]], counts: Mapping[str, int]) -> 
 
 def in_words(one: Hidden) -> str:
     """`budgets of 2 projects: Asana asks for a paid plan`."""
-    listing = LISTINGS.get(one.listing)
-    below = listing.below if listing else None
     if one.listing in BY_LISTING and one.why == BY_LISTING[one.listing]:
         return one.why
-    of = f" of {one.lists:,} {below.replace('_', ' ')}" if below not in (None, "workspaces") else ""
-    return f"{one.resource.replace('_', ' ') or one.listing}{of}: {one.why}"
+    what, listing = one.resource.replace("_", " ") or one.listing, LISTINGS.get(one.listing)
+    parents = (listing.opened_by or "") if listing else ""
+    if listing is None or listing.single:
+        what = f"{one.lists:,} {what}"
+    elif parents not in ("", "workspaces"):
+        what = f"{what} of {one.lists:,} {parents.replace('_', ' ')}"
+    return f"{what}: {one.why}"

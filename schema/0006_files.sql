@@ -15,7 +15,6 @@ CREATE TABLE attachment_files (
     failed_at TEXT,
     failures INTEGER NOT NULL DEFAULT 0 -- in a row
 ) STRICT;
-CREATE INDEX attachment_files_sha256 ON attachment_files (sha256) WHERE sha256 IS NOT NULL;
 
 -- Where files were put, the folder last used being the one that counts. Relative to the mirror's own folder where it is below it.
 CREATE TABLE attachment_folders (

@@ -1382,8 +1382,6 @@ CREATE TABLE attachment_files (
     failures INTEGER NOT NULL DEFAULT 0 -- in a row
 ) STRICT;
 
-CREATE INDEX attachment_files_sha256 ON attachment_files (sha256) WHERE sha256 IS NOT NULL;
-
 CREATE TABLE attachment_folders (
     folder TEXT PRIMARY KEY NOT NULL,
     used_at TEXT NOT NULL

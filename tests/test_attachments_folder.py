@@ -23,8 +23,8 @@ from purges import purged
 from truth import unsound
 from worlds import rows, value
 
-from asana_mirror import purge, shelf
-from asana_mirror.errors import CannotWrite, DiskFull, MirrorBusy
+from asana_mirror import pull, purge, shelf
+from asana_mirror.errors import AsanaUnreachable, CannotWrite, DiskFull, MirrorBusy
 from asana_mirror.shelf import Shelf
 from asana_mirror.store import Mirror, hold
 
@@ -148,8 +148,13 @@ def test_a_purge_that_was_killed_before_it_removed_files_is_finished(
             purged(here.path, tombstones_before=_doom(here, gid))
     assert file.exists()
     assert here.row(gid) is None
+    here.file(others[0]).unlink()
+    here.host.wrong = [says(500)] * 4
+    monkeypatch.setattr(pull, "GIVEN_UP_IN_A_ROW", 1)
+    with pytest.raises(AsanaUnreachable):
+        here.pull()
+    assert not file.exists(), "it is removed before anything else is tried"
     here.pull()
-    assert not file.exists()
     assert all(here.is_whole(one) for one in others)
 
 

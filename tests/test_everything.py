@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import shutil
 import sqlite3
 from contextlib import closing
@@ -75,12 +76,22 @@ def test_a_first_run_costs_its_pages_and_hardly_more(tmp_path: Path) -> None:
 
 
 def test_webhooks_are_mirrored_as_records(tmp_path: Path) -> None:
-    world = some_of_everything(105, 20)
-    both = Mirrored(world, create_app(world), tmp_path / "mirror.db")
-    project = world.inside["project", world.workspaces[0]][0]
-    hook = world.hooks.add(project) if hasattr(world.hooks, "add") else None
-    if hook is None:
-        pytest.skip("the sandbox makes webhooks with a handshake only")
+    both = mirrored_world(tmp_path, some_of_everything(105, 20))
+    world = both.world
+    project = world.records[world.inside["project", world.workspaces[0]][0]]
+    filters = [{"action": "changed", "fields": ["name"], "resource_type": "task"}]
+    hook = world.hooks.draft(world.token, project, "https://mirror.example/asana/1", filters, False)
+    world.hooks.add(hook)
+
+    both.sync(max_age_s=0)
+
+    row = both.row("webhooks", hook.gid)
+    assert (row["resource_gid"], row["resource_type"]) == (project["gid"], "project")
+    assert row["target"] == "https://mirror.example/asana/1"
+    assert json.loads(row["filters"])[0]["fields"] == ["name"]
+    world.hooks.remove(hook)
+    both.sync(max_age_s=0)
+    assert not both.is_alive("webhooks", hook.gid)
 
 
 # -- what a quiet run costs ---------------------------------------------------------------------------

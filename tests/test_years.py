@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
 import shutil
 import sys
 import time
@@ -46,12 +47,17 @@ from asana_mirror.sandbox.change_places import (
     update_option,
 )
 from asana_mirror.sandbox.edits import WEIGHTS
+from asana_mirror.sandbox.edits_goals import change_goals
+from asana_mirror.sandbox.edits_plan import change_plan
 
 LISTS = (
     *("/projects/*/tasks", "/projects/*/sections", "/tasks/*/stories", "/tasks/*/subtasks", "/attachments"),
     *("/users", "/projects", "/workspaces/*/projects", "/tags", "/workspaces/*/tags", "/tasks", "/events"),
     *("/workspaces/*/agents", "/workspaces/*/teams", "/team_memberships", "/teams/*/team_memberships"),
     *("/workspaces/*/custom_fields", "/tags/*/tasks", "/projects/*/custom_field_settings"),
+    *("/portfolios", "/portfolios/*", "/portfolios/*/items", "/goals", "/goals/*/stories", "/memberships"),
+    *("/status_updates", "/project_briefs/*", "/reactions", "/budgets", "/time_tracking_entries"),
+    *("/workspaces/*/workspace_memberships", "/users/*/favorites", "/custom_types", "/ooo_entries"),
 )
 RARE = ("fields of a project", "name of a field", "name of an option", "name of a person", "tag", "field")
 TWO_DAYS_S = 2 * 86_400
@@ -101,6 +107,16 @@ class Years(RuleBasedStateMachine):
     def change_something_rare(self, what: str, place: int) -> None:
         with contextlib.suppress(Refused, LookupError):
             rare_edit(self.both, what, place)
+
+    @rule(many=integers(1, 12), seed=integers(0, 10**6))
+    def change_plans_and_goals(self, many: int, seed: int) -> None:
+        """Portfolios, goals, time, budgets, memberships: most of that only age finds."""
+        randomness = random.Random(seed)
+        for _ in range(many):
+            with contextlib.suppress(LookupError):
+                randomness.choice((change_plan, change_goals))(self.both.world, randomness)
+        self.untold |= tasks_without_a_stream(self.both)
+        self.unsaid = True
 
     # -- what goes wrong --------------------------------------------------------------------------------
 
@@ -207,7 +223,10 @@ class Years(RuleBasedStateMachine):
 
     def _buried_alive(self, run: int) -> list[str]:
         world, found = self.both.world, []
-        for table in ("projects", "sections", "tags", "tasks", "stories", "attachments"):
+        for table in (
+            *("projects", "sections", "tags", "tasks", "stories", "attachments", "portfolios", "goals"),
+            *("project_briefs", "status_updates", "time_tracking_entries", "budgets", "allocations"),
+        ):
             sql = f"SELECT gid FROM {table} WHERE _deleted_at IS NOT NULL AND _changed_run = ?"
             gids = [row["gid"] for row in rows(self.both.path, sql, run)]
             found += [f"{table} {gid}" for gid in gids if world.visible(world.token, gid)]

@@ -125,12 +125,16 @@ class Rows:
         """Which of these are read one by one, because they were met where this listing need not show them."""
         if listing.alone is None:
             return set()
-        sql = "SELECT parent_gid FROM sync_checkpoints WHERE name = ? AND parent_gid IN (SELECT value FROM json_each(?))"
-        return set(self._column(sql, listing.alone, gids_json(gids)))
+        read = "SELECT parent_gid FROM sync_checkpoints WHERE name = ?"
+        return self.living(listing.resource, gids).intersection(self._column(read, listing.alone))
 
     def global_custom_fields(self) -> list[str]:
         """The fields that stand in a workspace's list; which one's, no field says."""
         return self._column(f"SELECT gid FROM custom_fields WHERE is_global_to_workspace AND {ALIVE}")
+
+    def purged(self) -> set[str]:
+        """Persons who were purged, and so stand in no list."""
+        return set(self._column("SELECT gid FROM sync_purged WHERE resource = 'actors'"))
 
     # -- records --------------------------------------------------------------------------------------
 
