@@ -93,8 +93,10 @@ class Consequences:
             self._read_again_below(resource, rows, written, step)
         if resource.name == "projects":
             self._doubt_old_briefs(rows, written.before.get(resource.name, {}))
-        if self.walks and step is not None and step.listing.alone:
-            self._ask_for(self._mirror.ages.known(step.listing.alone))
+        if step is not None and step.listing.alone:
+            self._mirror.rounds.forget(step.listing.alone, batch.listed)  # a list shows them by now
+            if self.walks:
+                self._ask_for(self._mirror.ages.known(step.listing.alone))
         if self.walks and self._run.leaves_rest:
             self._leave_rest(resource, rows, written, step, now)
         if not self.walks:

@@ -92,7 +92,7 @@ def beyond(more: list[Any], fewer: list[Any]) -> Counter[str]:
 
 def lagging_tables() -> set[str]:
     """Tables of which a list that is read by its age alone is the only one, and what hangs on their rows."""
-    told = {one.resource for one in LISTINGS.values() if one.each_run or one.events}
+    told = {one.resource for one in LISTINGS.values() if one.each_run or one.events or not one.by_age}
     found = {one.kept.table for one in LISTINGS.values() if one.kept} | {
         one.resource for one in LISTINGS.values() if one.by_age and one.resource in RESOURCES
     }
@@ -107,14 +107,12 @@ class AgeLag(Lag):
     def __init__(self, both: Mirrored) -> None:
         super().__init__(both)
         self._tables = lagging_tables()
-        self._alone = _column(both, "SELECT parent_gid FROM sync_checkpoints WHERE name = 'portfolio_itself'")
+        empty = "SELECT parent_gid FROM sync_checkpoints WHERE name = 'own_portfolios' AND records = 0"
+        unasked = _column(both, empty)  # an empty list is asked for by its age only
         self._listed = {
             rec["gid"]
             for rec in self._world.iter_records("portfolios")
-            if rec["owner"]["gid"] == self._world.me
-        }
-        self._untimely = {  # more than a page of time is looked at as far as the last two months go
-            rec["gid"] for rec in self._world.iter_records("time_tracking_entries")
+            if rec["owner"]["gid"] == self._world.me and rec["workspace"]["gid"] not in unasked
         }
         self._there = both.path
 
@@ -130,7 +128,7 @@ class AgeLag(Lag):
         """Sections of My Tasks, attachments of briefs, stories of goals, reactions to what lags, settings."""
         row = self._row(table, gid)
         if table == "sections":
-            return bool(row.get("user_task_list_gid"))
+            return not row.get("project_gid")
         if table == "attachments":
             return row.get("parent_type") == "project_brief"
         if table in ("stories", "story_likes"):
@@ -145,17 +143,17 @@ class AgeLag(Lag):
         return self("stories", story, WHOLE_ROW) or super().__call__("stories", story, "reaction_summary")
 
     def _row(self, table: str, gid: str) -> dict[str, Any]:
-        """As Asana has it, else as the mirror does."""
+        """As the mirror has it, else as Asana does."""
+        found = [] if table in LINKS else rows(self._there, f"SELECT * FROM {table} WHERE gid = ?", gid)
+        if found:
+            return dict(found[0])
+        record = {}
         with contextlib.suppress(KeyError):
             record = self._world.record(gid)
-            for name in ("target", "parent"):
-                if isinstance(record.get(name), dict):
-                    record |= {f"{name}_gid": record[name]["gid"], f"{name}_type": record[name]["resource_type"]}
-            return record
-        if table in LINKS:
-            return {}
-        found = rows(self._there, f"SELECT * FROM {table} WHERE gid = ?", gid)
-        return dict(found[0]) if found else {}
+        for name in ("target", "parent", "project"):
+            if isinstance(record.get(name), dict):
+                record |= {f"{name}_gid": record[name]["gid"], f"{name}_type": record[name]["resource_type"]}
+        return record
 
 
 def _column(both: Mirrored, sql: str) -> set[str]:

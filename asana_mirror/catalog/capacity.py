@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from asana_mirror.catalog.link_rows import references_to
+from asana_mirror.catalog.parts import WEEK, of_project, of_workspace
 from asana_mirror.catalog.shapes import (
     Column,
     Links,
@@ -12,7 +13,6 @@ from asana_mirror.catalog.shapes import (
     Resource,
     Since,
 )
-from asana_mirror.catalog.sharing import WEEK
 
 TIME_TRACKING_CATEGORIES = Resource(
     # https://developers.asana.com/reference/gettimetrackingcategories
@@ -116,88 +116,30 @@ RESOURCES = (
     *(ALLOCATIONS, BUDGETS, RATES, OOO_ENTRIES),
 )
 
-IN_WORKSPACE = (("workspace_gid", "{gid}"),)
-IN_PROJECT = (("parent_gid", "{gid}"),)
-
 LISTINGS = (
-    Listing(
+    of_workspace(
         "time_tracking_categories",
-        "time_tracking_categories",
-        below="workspaces",
-        path="/time_tracking_categories?workspace={gid}",
-        rank=9,
-        by_age=1,
-        stands="workspace_gid",
+        "/time_tracking_categories?workspace={gid}",
         among=("is_archived", 0),
-        fills=IN_WORKSPACE,
     ),
-    Listing(
+    of_workspace(
         "archived_time_tracking_categories",
-        "time_tracking_categories",
-        below="workspaces",
-        path="/time_tracking_categories?workspace={gid}&is_archived=true",
-        rank=9,
-        by_age=1,
-        stands="workspace_gid",
+        "/time_tracking_categories?workspace={gid}&is_archived=true",
+        resource="time_tracking_categories",
         among=("is_archived", 1),
-        fills=IN_WORKSPACE,
     ),
-    Listing(
+    of_workspace(
         "workspace_time_tracking_entries",
-        "time_tracking_entries",
-        below="workspaces",
-        path="/time_tracking_entries?workspace={gid}",
-        rank=9,
+        "/time_tracking_entries?workspace={gid}",
+        resource="time_tracking_entries",
         each_run=True,
-        by_age=1,
-        stands="workspace_gid",
-        fills=IN_WORKSPACE,
         since=Since("entered_on_start_date", begins="1970-01-01", is_date=True),
         untold="task",
     ),
-    Listing(
-        "timesheet_approval_statuses",
-        "timesheet_approval_statuses",
-        below="workspaces",
-        path="/timesheet_approval_statuses?workspace={gid}",
-        rank=9,
-        by_age=1,
-        stands="workspace_gid",
-        fills=IN_WORKSPACE,
-    ),
-    Listing(
-        "allocations",
-        "allocations",
-        below="projects",
-        path="/allocations?parent={gid}",
-        rank=10,
-        by_age=1,
-        stands="parent_gid",
-        fills=IN_PROJECT,
-    ),
-    Listing(
-        "budgets",
-        "budgets",
-        below="projects",
-        path="/budgets?parent={gid}",
-        rank=10,
-        by_age=1,
-        stands="parent_gid",
-        fills=IN_PROJECT,
-        paged=False,
-        fields=False,
-    ),
-    Listing(
-        "rates",
-        "rates",
-        below="projects",
-        path="/rates?parent={gid}",
-        rank=10,
-        by_age=WEEK,
-        stands="parent_gid",
-        fills=IN_PROJECT,
-        fields=False,
-    ),
+    of_workspace("timesheet_approval_statuses", "/timesheet_approval_statuses?workspace={gid}"),
+    of_project("allocations", "/allocations?parent={gid}", "parent_gid"),
+    of_project("budgets", "/budgets?parent={gid}", "parent_gid", paged=False, fields=False),
+    of_project("rates", "/rates?parent={gid}", "parent_gid", by_age=WEEK, fields=False),
     Listing(
         "ooo_entries",
         "ooo_entries",

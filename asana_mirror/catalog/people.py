@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from asana_mirror.catalog.link_rows import VALUE_COLUMNS, custom_field_values, references_to
-from asana_mirror.catalog.shapes import Column, Embedded, Links, Listing, Reference, Resource
+from asana_mirror.catalog.link_rows import references_to
+from asana_mirror.catalog.parts import settings_of, values_of
+from asana_mirror.catalog.shapes import Column, Links, Listing, Reference, Resource
 
 PHOTO = Column(
     "photo",
@@ -32,26 +33,8 @@ USERS = Resource(
             rows=references_to("workspaces"),
             asks=("name",),
         ),
-        Links(
-            "custom_fields",
-            table="user_custom_fields",
-            owner="user_gid",
-            key=("custom_field_gid",),
-            values=VALUE_COLUMNS,
-            rows=custom_field_values,
-            united=True,  # each workspace has fields of its own for its people
-            asks=(
-                "name",
-                "type",
-                "display_value",
-                "text_value",
-                "number_value",
-                "enum_value.name",
-                "date_value.date",
-                "date_value.date_time",
-                "multi_enum_values.name",
-            ),
-        ),
+        # Each workspace has fields of its own for its people.
+        values_of("user", united=True),
     ),
 )
 
@@ -90,14 +73,7 @@ TEAMS = Resource(
         Column("endorsed", "boolean"),
     ),
     references=(Reference("organization", "workspaces"),),
-    embedded=(
-        Embedded(
-            "custom_field_settings",
-            "custom_field_settings",
-            within=(("parent_gid", "{gid}"), ("parent_type", "team")),
-            parent="parent_gid",
-        ),
-    ),
+    embedded=(settings_of("team"),),
 )
 
 TEAM_MEMBERSHIPS = Resource(

@@ -2,58 +2,18 @@
 
 from __future__ import annotations
 
-from asana_mirror.catalog.link_rows import VALUE_COLUMNS, custom_field_values, likes, references_to
-from asana_mirror.catalog.people import USERS
-from asana_mirror.catalog.shapes import (
-    Column,
-    Embedded,
-    Kept,
-    Links,
-    Listing,
-    OpenReference,
-    Reference,
-    Resource,
+from asana_mirror.catalog.link_rows import references_to
+from asana_mirror.catalog.parts import (
+    MORE_VALUE_ASKS,
+    WEEK,
+    actors_in,
+    likes_of,
+    of_project,
+    of_workspace,
+    settings_of,
+    values_of,
 )
-from asana_mirror.catalog.sharing import WEEK
-
-
-def _actors(owner: str, field: str, table: str) -> Links:
-    return Links(
-        field,
-        table=table,
-        owner=f"{owner}_gid",
-        key=("actor_gid",),
-        rows=references_to("actors"),
-        asks=("", "name"),
-    )
-
-
-def _values(owner: str) -> Links:
-    return Links(
-        "custom_fields",
-        table=f"{owner}_custom_fields",
-        owner=f"{owner}_gid",
-        key=("custom_field_gid",),
-        values=VALUE_COLUMNS,
-        rows=custom_field_values,
-        asks=(
-            *USERS.links[1].asks,
-            "resource_subtype",
-            "people_value",
-            "people_value.name",
-            "reference_value",
-        ),
-    )
-
-
-def _settings(owner: str) -> Embedded:
-    return Embedded(
-        "custom_field_settings",
-        "custom_field_settings",
-        within=(("parent_gid", "{gid}"), ("parent_type", owner)),
-        parent="parent_gid",
-    )
-
+from asana_mirror.catalog.shapes import Column, Kept, Links, Listing, OpenReference, Reference, Resource
 
 PORTFOLIOS = Resource(
     # https://developers.asana.com/reference/getportfolios
@@ -78,7 +38,7 @@ PORTFOLIOS = Resource(
         Reference("current_status_update", "status_updates", asks=("title",)),
     ),
     links=(
-        _actors("portfolio", "members", "portfolio_members"),
+        actors_in("members", "portfolio"),
         Links(
             "project_templates",
             table="portfolio_project_templates",
@@ -87,9 +47,9 @@ PORTFOLIOS = Resource(
             rows=references_to("project_templates"),
             asks=("name",),
         ),
-        _values("portfolio"),
+        values_of("portfolio", *MORE_VALUE_ASKS),
     ),
-    embedded=(_settings("portfolio"),),
+    embedded=(settings_of("portfolio"),),
 )
 
 PROJECT_PORTFOLIO_SETTINGS = Resource(
@@ -135,18 +95,11 @@ GOALS = Resource(
         Reference("current_status_update", "status_updates", asks=("title",)),
     ),
     links=(
-        Links(
-            "likes",
-            table="goal_likes",
-            owner="goal_gid",
-            key=("actor_gid",),
-            rows=likes,
-            asks=("user", "user.name"),
-        ),
-        _actors("goal", "followers", "goal_followers"),
-        _values("goal"),
+        likes_of("goal"),
+        actors_in("followers", "goal"),
+        values_of("goal", *MORE_VALUE_ASKS),
     ),
-    embedded=(_settings("goal"),),
+    embedded=(settings_of("goal"),),
 )
 
 GOAL_RELATIONSHIPS = Resource(
@@ -171,32 +124,20 @@ TIME_PERIODS = Resource(
 
 RESOURCES = (PORTFOLIOS, PROJECT_PORTFOLIO_SETTINGS, TIME_PERIODS, GOALS, GOAL_RELATIONSHIPS)
 
-IN_WORKSPACE = (("workspace_gid", "{gid}"),)
-
 LISTINGS = (
-    Listing(  # a person is shown only what that person owns, and has to say so
+    of_workspace(  # a person is shown only what that person owns, and has to say so
         "workspace_portfolios",
-        "portfolios",
-        below="workspaces",
-        path="/portfolios?workspace={gid}",
-        rank=9,
+        "/portfolios?workspace={gid}",
+        resource="portfolios",
         each_run=True,
-        by_age=1,
-        stands="workspace_gid",
-        fills=IN_WORKSPACE,
         instead="own_portfolios",
         alone="portfolio_itself",
     ),
-    Listing(
+    of_workspace(
         "own_portfolios",
-        "portfolios",
-        below="workspaces",
-        path="/portfolios?workspace={gid}&owner=me",
-        rank=9,
+        "/portfolios?workspace={gid}&owner=me",
+        resource="portfolios",
         each_run=True,
-        by_age=1,
-        stands="workspace_gid",
-        fills=IN_WORKSPACE,
         alone="portfolio_itself",
         on_demand=True,
     ),
@@ -222,37 +163,14 @@ LISTINGS = (
         fields=False,
         kept=Kept("portfolio_items", "portfolio_gid", "item_gid", "item_type", position="position"),
     ),
-    Listing(
+    of_project(
         "project_portfolio_settings",
-        "project_portfolio_settings",
-        below="projects",
-        path="/projects/{gid}/project_portfolio_settings",
-        rank=10,
+        "/projects/{gid}/project_portfolio_settings",
+        "project_gid",
         by_age=WEEK,
-        stands="project_gid",
-        fills=(("project_gid", "{gid}"),),
     ),
-    Listing(
-        "time_periods",
-        "time_periods",
-        below="workspaces",
-        path="/time_periods?workspace={gid}",
-        rank=9,
-        by_age=1,
-        stands="workspace_gid",
-        fills=IN_WORKSPACE,
-    ),
-    Listing(
-        "workspace_goals",
-        "goals",
-        below="workspaces",
-        path="/goals?workspace={gid}",
-        rank=9,
-        each_run=True,
-        by_age=1,
-        stands="workspace_gid",
-        fills=IN_WORKSPACE,
-    ),
+    of_workspace("time_periods", "/time_periods?workspace={gid}"),
+    of_workspace("workspace_goals", "/goals?workspace={gid}", resource="goals", each_run=True),
     Listing(
         "goal_relationships",
         "goal_relationships",

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from asana_mirror.catalog.link_rows import VALUE_COLUMNS, custom_field_values, references_to
-from asana_mirror.catalog.people import USERS
-from asana_mirror.catalog.shapes import Column, Embedded, Links, Listing, Reference, Resource
+from asana_mirror.catalog.parts import actors_in, settings_of, values_of
+from asana_mirror.catalog.shapes import Column, Embedded, Listing, Reference, Resource
 
 PROJECTS = Resource(
     # https://developers.asana.com/reference/getprojects
@@ -43,40 +42,11 @@ PROJECTS = Resource(
         Reference("created_from_template", "project_templates"),
     ),
     links=(
-        Links(
-            "members",
-            table="project_members",
-            owner="project_gid",
-            key=("actor_gid",),
-            rows=references_to("actors"),
-            asks=("", "name"),
-        ),
-        Links(
-            "followers",
-            table="project_followers",
-            owner="project_gid",
-            key=("actor_gid",),
-            rows=references_to("actors"),
-            asks=("", "name"),
-        ),
-        Links(
-            "custom_fields",
-            table="project_custom_fields",
-            owner="project_gid",
-            key=("custom_field_gid",),
-            values=VALUE_COLUMNS,
-            rows=custom_field_values,
-            asks=USERS.links[1].asks,
-        ),
+        actors_in("members", "project"),
+        actors_in("followers", "project"),
+        values_of("project"),
     ),
-    embedded=(
-        Embedded(
-            "custom_field_settings",
-            "custom_field_settings",
-            within=(("parent_gid", "{gid}"), ("parent_type", "project"), ("project_gid", "{gid}")),
-            parent="parent_gid",
-        ),
-    ),
+    embedded=(settings_of("project", ("project_gid", "{gid}")),),
 )
 
 SECTIONS = Resource(
@@ -102,16 +72,7 @@ TAGS = Resource(
         Column("permalink_url"),
     ),
     references=(Reference("workspace", "workspaces"),),
-    links=(
-        Links(
-            "followers",
-            table="tag_followers",
-            owner="tag_gid",
-            key=("actor_gid",),
-            rows=references_to("actors"),
-            asks=("", "name"),
-        ),
-    ),
+    links=(actors_in("followers", "tag"),),
 )
 
 VALUE_FIELDS = dict.fromkeys(

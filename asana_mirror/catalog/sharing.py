@@ -5,6 +5,7 @@ One way of Asana's to list memberships, one table for each kind of place.
 
 from __future__ import annotations
 
+from asana_mirror.catalog.parts import WEEK
 from asana_mirror.catalog.shapes import Column, Listing, OpenReference, Reference, Resource
 
 SAID_TWICE = {
@@ -18,8 +19,6 @@ SAID_TWICE = {
     "project": "the parent",
     "portfolio": "the parent",
 }
-
-WEEK = 7  # times --max-age, for what changes seldom, or is told by a change of its parent
 
 
 def _memberships(table: str, parent: str) -> Resource:
@@ -36,7 +35,7 @@ def _memberships(table: str, parent: str) -> Resource:
     )
 
 
-def _list(table: str, parent: str, when: tuple[str, ...] = ("*",)) -> Listing:
+def _list(table: str, parent: str) -> Listing:
     return Listing(
         table,
         table,
@@ -44,7 +43,7 @@ def _list(table: str, parent: str, when: tuple[str, ...] = ("*",)) -> Listing:
         path="/memberships?parent={gid}",
         rank=10,
         by_age=WEEK,
-        when=when,
+        when=("*",),
         stands="parent_gid",
         fills=(("parent_gid", "{gid}"),),
         fields=False,

@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
-from asana_mirror.catalog.link_rows import (
-    VALUE_COLUMNS,
-    custom_field_values,
-    likes,
-    memberships,
-    references_to,
-)
-from asana_mirror.catalog.people import USERS
+from asana_mirror.catalog.link_rows import memberships, references_to
+from asana_mirror.catalog.parts import MORE_VALUE_ASKS, actors_in, likes_of, values_of
 from asana_mirror.catalog.shapes import Column, Links, Listing, OpenReference, Reference, Resource
 
 DEPRECATED_HEARTS = dict.fromkeys(("hearted", "hearts", "num_hearts"), "deprecated in favour of likes")
@@ -70,22 +64,8 @@ TASKS = Resource(
             rows=references_to("tags"),
             asks=("name",),
         ),
-        Links(
-            "followers",
-            table="task_followers",
-            owner="task_gid",
-            key=("actor_gid",),
-            rows=references_to("actors"),
-            asks=("", "name"),
-        ),
-        Links(
-            "likes",
-            table="task_likes",
-            owner="task_gid",
-            key=("actor_gid",),
-            rows=likes,
-            asks=("user", "user.name"),
-        ),
+        actors_in("followers", "task"),
+        likes_of("task"),
         Links(
             "dependencies",
             table="task_dependencies",
@@ -94,21 +74,7 @@ TASKS = Resource(
             rows=references_to("tasks"),
             asks=("",),
         ),
-        Links(
-            "custom_fields",
-            table="task_custom_fields",
-            owner="task_gid",
-            key=("custom_field_gid",),
-            values=VALUE_COLUMNS,
-            rows=custom_field_values,
-            asks=(
-                *USERS.links[1].asks,
-                "resource_subtype",
-                "people_value",
-                "people_value.name",
-                "reference_value",
-            ),
-        ),
+        values_of("task", *MORE_VALUE_ASKS),
     ),
     leaves_out={
         **DEPRECATED_HEARTS,
@@ -188,16 +154,7 @@ STORIES = Resource(
         Reference("dependency", "tasks"),
     ),
     open_references=(OpenReference("target"),),
-    links=(
-        Links(
-            "likes",
-            table="story_likes",
-            owner="story_gid",
-            key=("actor_gid",),
-            rows=likes,
-            asks=("user", "user.name"),
-        ),
-    ),
+    links=(likes_of("story"),),
     one_place=True,
     leaves_out=DEPRECATED_HEARTS,
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from asana_mirror.catalog.parts import WEEK, of_project, of_workspace
 from asana_mirror.catalog.shapes import (
     Column,
     Embedded,
@@ -11,7 +12,6 @@ from asana_mirror.catalog.shapes import (
     Reference,
     Resource,
 )
-from asana_mirror.catalog.sharing import WEEK
 
 PROJECT_TEMPLATES = Resource(
     # https://developers.asana.com/reference/getprojecttemplates
@@ -104,26 +104,8 @@ def _requests_for(parent: str) -> Listing:
 
 
 LISTINGS = (
-    Listing(
-        "project_templates",
-        "project_templates",
-        below="workspaces",
-        path="/project_templates?workspace={gid}",
-        rank=9,
-        by_age=1,
-        stands="workspace_gid",
-        fills=(("workspace_gid", "{gid}"),),
-    ),
-    Listing(
-        "task_templates",
-        "task_templates",
-        below="projects",
-        path="/task_templates?project={gid}",
-        rank=10,
-        by_age=WEEK,
-        stands="project_gid",
-        fills=(("project_gid", "{gid}"),),
-    ),
+    of_workspace("project_templates", "/project_templates?workspace={gid}"),
+    of_project("task_templates", "/task_templates?project={gid}", "project_gid", by_age=WEEK),
     Listing(
         "project_custom_types",
         "custom_types",
@@ -135,7 +117,7 @@ LISTINGS = (
         kept=Kept("project_custom_types", "project_gid", "custom_type_gid"),
         alone="custom_type_itself",
     ),
-    Listing(  # of which the last project was taken
+    Listing(  # a type that no project shows may live on
         "custom_type_itself",
         "custom_types",
         below="custom_types",

@@ -6,11 +6,10 @@ from collections.abc import Iterator
 
 import orjson
 
-from asana_mirror.catalog.link_rows import likes
+from asana_mirror.catalog.parts import WEEK, likes_of, of_project
 from asana_mirror.catalog.projects import PROJECTS
 from asana_mirror.catalog.shapes import (
     Column,
-    Links,
     Listing,
     Opened,
     OpenReference,
@@ -18,7 +17,6 @@ from asana_mirror.catalog.shapes import (
     Resource,
     Row,
 )
-from asana_mirror.catalog.sharing import WEEK
 from asana_mirror.catalog.tasks import DEPRECATED_HEARTS, REACTION_SUMMARY, STORIES
 
 STATUS_UPDATES = Resource(
@@ -39,16 +37,7 @@ STATUS_UPDATES = Resource(
     ),
     references=(Reference("author", "actors"), Reference("created_by", "actors")),
     open_references=(OpenReference("parent"),),
-    links=(
-        Links(
-            "likes",
-            table="status_update_likes",
-            owner="status_update_gid",
-            key=("actor_gid",),
-            rows=likes,
-            asks=("user", "user.name"),
-        ),
-    ),
+    links=(likes_of("status_update"),),
     one_place=True,
     leaves_out=DEPRECATED_HEARTS,
 )
@@ -136,7 +125,6 @@ def _reactions_to(parent: str, kind: str) -> Listing:
         below=parent,
         path="/reactions?target={gid}&emoji_base={part}",
         rank=11,
-        on_demand=False,
         when=("reaction_summary",),
         opens={"stories": emojis_of_story, "status_updates": emojis_of_update}[parent],
         stands="target_gid",
@@ -150,16 +138,12 @@ RESOURCES = (STATUS_UPDATES, PROJECT_STATUSES, PROJECT_BRIEFS, REACTIONS)
 
 LISTINGS = (
     *map(_updates_of, ("projects", "portfolios", "goals")),
-    Listing(
+    of_project(
         "project_statuses",
-        "project_statuses",
-        below="projects",
-        path="/projects/{gid}/project_statuses",
-        rank=10,
+        "/projects/{gid}/project_statuses",
+        "project_gid",
         by_age=WEEK,
         when=("current_status_gid",),
-        stands="project_gid",
-        fills=(("project_gid", "{gid}"),),
     ),
     Listing(  # nothing lists briefs: their projects name them
         "project_brief",

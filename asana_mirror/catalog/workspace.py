@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from asana_mirror.catalog.parts import WEEK, of_workspace
 from asana_mirror.catalog.shapes import (
     Column,
     Embedded,
@@ -107,27 +108,14 @@ AUDIT_LOG_EVENTS = Resource(
 RESOURCES = (USER_TASK_LISTS, WORKSPACE_MEMBERSHIPS, ROLES, WEBHOOKS, AUDIT_LOG_EVENTS)
 
 FAVORITE_TYPES = ("project", "portfolio", "task", "tag", "user", "project_template")
-IN_WORKSPACE = (("workspace_gid", "{gid}"),)
-
 LISTINGS = (
-    Listing(
-        "workspace_memberships",
-        "workspace_memberships",
-        below="workspaces",
-        path="/workspaces/{gid}/workspace_memberships",
-        rank=9,
-        by_age=1,
-        stands="workspace_gid",
-        fills=IN_WORKSPACE,
-    ),
-    Listing(
+    of_workspace("workspace_memberships", "/workspaces/{gid}/workspace_memberships"),
+    of_workspace(
         "own_task_list",
-        "user_task_lists",
-        below="workspaces",
-        path="/users/me/user_task_list?workspace={gid}",
-        rank=9,
-        by_age=7,
-        fills=IN_WORKSPACE,
+        "/users/me/user_task_list?workspace={gid}",
+        resource="user_task_lists",
+        by_age=WEEK,
+        stands=None,
         single=True,
         paged=False,
     ),
@@ -143,48 +131,26 @@ LISTINGS = (
         position="position",
         via="own_task_list",
     ),
-    Listing(
-        "workspace_roles",
-        "roles",
-        below="workspaces",
-        path="/roles?workspace={gid}",
-        rank=9,
-        by_age=1,
-        stands="workspace_gid",
-        fills=IN_WORKSPACE,
-    ),
-    Listing(
-        "workspace_webhooks",
-        "webhooks",
-        below="workspaces",
-        path="/webhooks?workspace={gid}",
-        rank=9,
-        by_age=1,
-        stands="workspace_gid",
-        fills=IN_WORKSPACE,
-    ),
+    of_workspace("workspace_roles", "/roles?workspace={gid}", resource="roles"),
+    of_workspace("workspace_webhooks", "/webhooks?workspace={gid}", resource="webhooks"),
     *(
-        Listing(
+        of_workspace(
             f"favorite_{kind}s",
-            "favorites",
-            below="workspaces",
-            path=f"/users/me/favorites?workspace={{gid}}&resource_type={kind}",
-            rank=9,
-            by_age=1,
+            f"/users/me/favorites?workspace={{gid}}&resource_type={kind}",
+            resource="favorites",
+            stands=None,
+            fills=(),
             fields=False,
             kept=Kept("favorites", "workspace_gid", "item_gid", "item_type", only=kind, position="position"),
         )
         for kind in FAVORITE_TYPES
     ),
-    Listing(
+    of_workspace(
         "audit_log",
-        "audit_log_events",
-        below="workspaces",
-        path="/workspaces/{gid}/audit_log_events",
-        rank=9,
+        "/workspaces/{gid}/audit_log_events",
+        resource="audit_log_events",
         each_run=True,
-        by_age=1,
-        fills=IN_WORKSPACE,
+        stands=None,
         fields=False,
         since=Since("start_at"),
         log=True,

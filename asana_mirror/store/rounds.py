@@ -415,6 +415,13 @@ class Rounds:
             self._db.execute(f"DELETE FROM sync_problems WHERE listing IN ({lists})", [buried_at])
             self._db.execute(f"DELETE FROM sync_checkpoints WHERE {below}", [buried_at])
 
+    def forget(self, name: str, parents: Iterable[str]) -> None:
+        """Lists of a kind that are of no use any more."""
+        self._db.conn.executemany(
+            "DELETE FROM sync_checkpoints WHERE parent_gid = ? AND name = ?",
+            [(gid, name) for gid in parents],
+        )
+
     def cursor(self, step: Step) -> str | None:
         """The time before which all of a listing is mirrored, with the fields that are asked for today."""
         row = self._db.execute(
