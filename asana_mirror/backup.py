@@ -17,6 +17,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from asana_mirror.disk import flush_folder
 from asana_mirror.errors import CannotWrite, DiskFull, Interrupted, MirrorBusy, NotAMirror, WrongUsage
 from asana_mirror.store import check_mirror
 from asana_mirror.store.opening import BUSY_TIMEOUT_S, in_our_words, translated
@@ -58,7 +59,7 @@ def backup(mirror: Path, file: Path) -> BackupReport:
             if target.exists():
                 _set_aside(target, file)
             copy.replace(target)
-            _flush_folder(target.parent)
+            flush_folder(target.parent)
     return BackupReport(str(mirror), str(file), size, round(time.monotonic() - began, 3), replaces)
 
 
@@ -165,16 +166,6 @@ def _set_aside(target: Path, file: Path) -> None:
             f"Another program has {file} open, so it is not replaced.",
             hint="Close that program (asana-mirror serve?), or name another file.",
         )
-
-
-def _flush_folder(folder: Path) -> None:
-    """So that the new name is on the disk as well; not every system can."""
-    with contextlib.suppress(OSError):
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 @contextmanager

@@ -254,7 +254,9 @@ class Consequences:
     def _doubt_old_briefs(self, rows: Mapping[str, Row], before: Mapping[str, Row]) -> None:
         """What its project no longer names is perhaps gone."""
         place = RESOURCES["projects"].places["project_brief_gid"]
-        old = {stood[place] for gid, stood in before.items() if gid in rows and stood[place] != rows[gid][place]}
+        old = {
+            stood[place] for gid, stood in before.items() if gid in rows and stood[place] != rows[gid][place]
+        }
         self._mirror.absence.doubt("project_briefs", old - {None}, self._run.round)
 
     def _look_above(

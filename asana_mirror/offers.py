@@ -23,7 +23,9 @@ class NotOffered:
         self._refused: Counter[Kind] = Counter()
         self._words: dict[Kind, tuple[int, str]] = {}
         self._answered: set[Kind] = set()
-        self._met: set[str] = set()  # kinds of which any list was answered, or refused for a reason of its own
+        self._met: set[str] = (
+            set()
+        )  # kinds of which any list was answered, or refused for a reason of its own
 
     def refused(self, step: Step, status: int, message: str) -> None:
         """A list was refused: by the plan (402), by a scope that is missing (403), or for a reason of its own."""

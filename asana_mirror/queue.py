@@ -98,9 +98,7 @@ class Queue:
 
     def _crowded(self, most: int, holds: Callable[[Listing], bool]) -> set[str]:
         """Kinds of lists of which so many are under way, and for which that `holds`."""
-        return {
-            name for name, count in self._under_way.items() if count >= most and holds(LISTINGS[name])
-        }
+        return {name for name, count in self._under_way.items() if count >= most and holds(LISTINGS[name])}
 
     def _look_ahead(self, without: Collection[str] = ()) -> None:
         passed_over = len(self._busy) + len(self._postponed) + (len(self._ahead) if without else 0)

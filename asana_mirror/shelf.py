@@ -14,6 +14,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from asana_mirror.disk import flush_folder
 from asana_mirror.errors import CannotWrite, DiskFull, MirrorBusy
 from asana_mirror.files import PARTS, is_ours, part_of, place_of
 
@@ -158,7 +159,7 @@ class Part:
             target.parent.mkdir(mode=0o700, exist_ok=True)
             self._path.replace(target)
             for folder in (target.parent, self._shelf.folder):
-                _flush_folder(folder)
+                flush_folder(folder)
         return sha256
 
     def discard(self) -> None:
@@ -184,15 +185,6 @@ async def _hash_read(path: Path) -> hashlib._Hash:
             read.update(data)
             await asyncio.sleep(0)
     return read
-
-
-def _flush_folder(folder: Path) -> None:
-    with contextlib.suppress(OSError):  # not every system can
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 @contextmanager

@@ -19,6 +19,13 @@ from asana_mirror.sandbox import World, create_app, generate
 # A wanted task shows what it was given in an excluded project too: the values, and what they are called.
 NAMED_BY_VALUES = ("custom_fields", "enum_options")
 WHERE_IT_STANDS = "memberships.project.gid,parent.gid"
+ON_SOMETHING = {  # what stands on something: the field that says on what
+    **dict.fromkeys(
+        ("sections", "project_briefs", "project_portfolio_settings", "task_templates"), "project"
+    ),
+    **dict.fromkeys(("status_updates", "project_memberships", "allocations", "budgets", "rates"), "parent"),
+    **{"access_requests": "target", "stories": "target", "attachments": "parent", "team_memberships": "team"},
+}
 HIDDEN = Exclusion(archived=True, private=True)
 
 
@@ -98,10 +105,21 @@ def left_out(world: World, exclude: Exclusion) -> set[str]:
     places = {*projects, *exclude.teams}
     tasks = _tasks(world, projects)
     out = {*places, *tasks, *_fields(world, places)}
-    above = {"sections": "project", "stories": "target", "attachments": "parent", "team_memberships": "team"}
-    for resource, place in above.items():
-        out |= {one["gid"] for one in world.iter_records(resource) if one[place]["gid"] in {*places, *tasks}}
-    return out
+    for resource, place in ON_SOMETHING.items():
+        out |= {one["gid"] for one in world.iter_records(resource) if (one[place] or {}).get("gid") in out}
+    out |= {rec["gid"] for rec in world.truth.existing("reactions") if rec["target"] in out}
+    return out | set(_types(world, projects))
+
+
+def _types(world: World, projects: set[str]) -> Iterator[str]:
+    """The custom types that only these projects have, and their options."""
+    held = {
+        project["gid"]: set(project.get("custom_types", ())) for project in world.truth.existing("projects")
+    }
+    shown = set().union(*(types for project, types in held.items() if project not in projects))
+    for gid in set().union(*held.values()) - shown:
+        yield gid
+        yield from (option["gid"] for option in world.record(gid)["status_options"])
 
 
 def _tasks(world: World, projects: set[str]) -> set[str]:
@@ -117,7 +135,10 @@ def _tasks(world: World, projects: set[str]) -> set[str]:
 
 def _fields(world: World, places: set[str]) -> Iterator[str]:
     """Settings of these places, and the custom fields that stand nowhere else."""
-    settings = {**_settings(world, "projects"), **_settings(world, "teams")}
+    places_with_fields = ("projects", "teams", "portfolios", "goals")
+    settings = {
+        place: found for kind in places_with_fields for place, found in _settings(world, kind).items()
+    }
     shown = {gid for place, found in settings.items() if place not in places for gid in found.values()}
     shown |= {one["gid"] for one in world.iter_records("custom_fields") if one["is_global_to_workspace"]}
     for place in places & settings.keys():

@@ -36,7 +36,7 @@ FLOORS = [
         "visibility",
         "files",
     },
-    {"client", "turns", "store", "config", "download", "shelf"},
+    {"client", "turns", "store", "config", "download", "shelf", "disk"},
     {
         "contact",
         "group_commit",

@@ -174,11 +174,38 @@ def test_subtasks_are_asked_for_only_where_there_may_be_some() -> None:
 
 
 def test_people_and_agents_open_their_tasks_in_each_workspace() -> None:
-    assert opened("users") == opened("agents") == ["/tasks?assignee=7&workspace=1"]
+    tasks = "/tasks?assignee=7&workspace=1"
+    assert opened("agents") == [tasks]
+    assert opened("users") == ["/ooo_entries?user=7&workspace=1", tasks]
 
 
-def test_a_project_opens_its_sections_tasks_and_attachments() -> None:
-    assert opened("projects") == ["/attachments?parent=7", "/projects/7/sections", "/projects/7/tasks"]
+def test_a_project_opens_all_that_stands_in_it() -> None:
+    lists = [
+        "/access_requests?target=7",
+        "/allocations?parent=7",
+        "/attachments?parent=7",
+        "/budgets?parent=7",
+        "/custom_types?project=7",
+        "/memberships?parent=7",
+        "/projects/7/project_portfolio_settings",
+        "/projects/7/project_statuses",
+        "/projects/7/sections",
+        "/projects/7/tasks",
+        "/rates?parent=7",
+        "/status_updates?parent=7",
+        "/task_templates?project=7",
+    ]
+    assert opened("projects") == lists
+    assert opened("projects", project_brief_gid="8") == sorted([*lists, "/project_briefs/8"])
+
+
+def test_a_comment_opens_a_list_for_each_emoji_once() -> None:
+    summary = '[{"emoji_base":"👍","variant":"👍"},{"emoji_base":"👍","variant":"👍🏽"},{"emoji_base":"&"}]'
+    assert opened("stories") == opened("stories", reaction_summary="[]") == []
+    assert opened("stories", reaction_summary=summary) == [
+        "/reactions?target=7&emoji_base=%26",
+        "/reactions?target=7&emoji_base=%F0%9F%91%8D",
+    ]
 
 
 def test_a_narrowed_run_opens_only_what_it_wants() -> None:

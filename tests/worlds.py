@@ -83,6 +83,18 @@ def is_alive(path: Path, table: str, gid: str) -> bool:
     return found is not None and found["_synced_at"] is not None and found["_deleted_at"] is None
 
 
+def always_refused(world: World) -> list[tuple[str, int]]:
+    """The lists that no person's token is shown, and Asana's answer: portfolios of everybody, and the audit log."""
+    return [
+        refusal
+        for workspace in world.workspaces
+        for refusal in (
+            (f"/portfolios?workspace={workspace}", 400),
+            (f"/workspaces/{workspace}/audit_log_events", 403),
+        )
+    ]
+
+
 # -- between mirror and Asana -------------------------------------------------------------------------
 
 

@@ -1,0 +1,78 @@
+"""Everything changes at random: at once or after its age, the mirror is equal again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from everything import (
+    after,
+    change_everything,
+    equal,
+    equal_but_for_age,
+    lagging_tables,
+    mirrored_world,
+    some_of_everything,
+)
+
+WORLDS: dict[str, dict[str, Any]] = {
+    "two workspaces": {"seed": 121, "workspaces": 2},
+    "a free plan": {"seed": 122, "plan": "free"},
+    "agents everywhere": {"seed": 123},
+    "a service account": {"seed": 124},
+}
+
+
+@pytest.mark.parametrize("name", WORLDS)
+def test_whatever_changed_is_there_once_its_age_is_up(tmp_path: Path, name: str) -> None:
+    world = some_of_everything(**WORLDS[name])
+    if name == "agents everywhere":
+        world.let_agents_act()
+    service = name == "a service account"
+    token = world.tokens["service"] if service else world.token
+    both = mirrored_world(tmp_path, world, token=token)
+
+    for turn in range(3):
+        change_everything(world, 25, 1000 * turn + WORLDS[name]["seed"])
+        both.sync(token=token, max_age_s=0, max_deletes=1000)
+        assert equal(both, service=service)
+    change_everything(world, 25, 5000 + WORLDS[name]["seed"])
+    both.sync(token=token, full=True, max_deletes=1000)
+    assert equal(both, service=service)
+
+
+@pytest.mark.parametrize("seed", [125, 126])
+def test_until_then_only_that_lags_of_which_nothing_tells(tmp_path: Path, seed: int) -> None:
+    world = some_of_everything(seed, workspaces=seed % 2 + 1)
+    both = mirrored_world(tmp_path, world)
+
+    for turn in range(3):
+        change_everything(world, 25, 10 * turn + seed)
+        both.sync(max_deletes=1000)
+        assert equal_but_for_age(both)
+    with after(days=8):
+        both.sync(max_deletes=1000)
+        assert equal(both)
+
+
+def test_goals_portfolios_and_time_never_wait_for_their_age() -> None:
+    assert lagging_tables().isdisjoint({"goals", "portfolios", "time_tracking_entries", "audit_log_events"})
+
+
+@pytest.mark.parametrize("full", [False, True])
+def test_nothing_is_asked_twice_when_everything_changed(tmp_path: Path, full: bool) -> None:
+    from worlds import Listener, mirror
+
+    both = mirrored_world(tmp_path, some_of_everything(127))
+    change_everything(both.world, 20, 127)
+    listener = Listener(both.app)
+    mirror(both.world, both.path, listener, max_age_s=0, full=full, max_deletes=1000)
+
+    assert equal(both)
+    assert [one for one in listener.repeated() if not _asked_to_be_sure(one[1])] == []
+
+
+def _asked_to_be_sure(path: str) -> bool:
+    """A portfolio that is read by itself is asked a second time before it is called gone."""
+    return path.startswith("/portfolios/") or path.endswith("/stories")
