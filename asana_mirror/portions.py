@@ -31,7 +31,7 @@ class Portions:
         if step.listing.name == "assigned_tasks":
             return self._tasks_of(step)
         if step.listing.is_patient:
-            look = self._mirror.rounds.last_look(step)
+            look = self._mirror.ages.last_look(step)
             if look.at > self.whole_lists_before:
                 if look.refused:
                     instead = step.listing.instead

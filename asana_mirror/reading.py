@@ -12,10 +12,11 @@ from typing import Any
 from asana_mirror.catalog import LISTINGS, RESOURCES, Listing, Resource
 from asana_mirror.client import Asana, GaveUp
 from asana_mirror.consequences import Consequences
-from asana_mirror.decode import decode, differs_where_told, members
+from asana_mirror.decode import decode, members
 from asana_mirror.errors import CarryOnWithout, ListTooLong, OffsetExpired, SyncTokenExpired
 from asana_mirror.group_commit import GroupCommit
 from asana_mirror.offers import NotOffered
+from asana_mirror.partial import set_apart
 from asana_mirror.plan import is_swept, steps_of_split
 from asana_mirror.queue import Queue
 from asana_mirror.quota import READS_IN_FLIGHT
@@ -25,7 +26,7 @@ from asana_mirror.store.ages import REFUSED
 from asana_mirror.store.streams import key_of
 from asana_mirror.times import utc_now
 from asana_mirror.wire import endpoint_of_listing, page_request
-from asana_mirror.words import Answer, Batch, Checkpoint, Page, Scope, Step, Wish, step_named
+from asana_mirror.words import Answer, Batch, Checkpoint, Page, Scope, Step, step_named
 
 # Definitions and people come in several places of one round.
 MET_APART = {
@@ -207,9 +208,9 @@ class Reading:
                 fills=step.fills(),
                 position=(position, checkpoint.records) if position else None,
             )
-            if listing.untold:
-                self._leave_out_partial(resource, listing.untold, step.fills(), batch, page)
+            wanted = set_apart(self._mirror, resource, step, batch, page.records) if listing.untold else []
             self.write_batch(resource, batch, step, now)
+            self._mirror.inbox.note(wanted)
             self._write_positions(step, resource, batch, checkpoint.records)
             standing = {*batch.listed, *(record.gid for record in batch.undecoded)}
             hides = any(not record.has_gid for record in batch.undecoded)
@@ -219,32 +220,6 @@ class Reading:
             self.consequences.meet(step, shown)
             standing |= shown.keys()
         return standing, hides
-
-    def _leave_out_partial(
-        self, resource: Resource, untold: str, fills: dict[str, str], batch: Batch, page: Page
-    ) -> None:
-        """Records of which the list does not tell all are read by themselves, where they are new or differ."""
-        partial = {
-            str(record["gid"]): record
-            for record in page.records
-            if isinstance(record, dict) and record.get("gid") and untold not in record
-        }
-        if not partial:
-            return
-        rows = batch.rows.get(resource.name, {})
-        known = self._mirror.pages.known(resource, partial.keys() & rows.keys())
-        wanted = []
-        for gid, record in partial.items():
-            row = rows.pop(gid, None)
-            if row is not None and (
-                gid not in known or differs_where_told(resource, record, row, known[gid])
-            ):
-                wanted.append(Wish(resource.name, gid))
-                batch.stubs.setdefault(resource.name, {}).setdefault(gid, {}).update(fills)
-        for links in resource.links:
-            for gid in partial:
-                batch.links.get(links.table, {}).pop(gid, None)
-        self._mirror.inbox.note(wanted)
 
     def write_batch(self, resource: Resource, batch: Batch, step: Step | None, now: str) -> None:
         """Write a batch and put in the queue what its records open. Inside the caller's transaction."""

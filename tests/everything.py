@@ -107,12 +107,14 @@ class AgeLag(Lag):
     def __init__(self, both: Mirrored) -> None:
         super().__init__(both)
         self._tables = lagging_tables()
-        empty = "SELECT parent_gid FROM sync_checkpoints WHERE name = 'own_portfolios' AND records = 0"
-        unasked = _column(both, empty)  # an empty list is asked for by its age only
         self._listed = {
             rec["gid"]
             for rec in self._world.iter_records("portfolios")
-            if rec["owner"]["gid"] == self._world.me and rec["workspace"]["gid"] not in unasked
+            if rec["owner"]["gid"] == self._world.me
+        }
+        empty = "SELECT name, parent_gid FROM sync_checkpoints WHERE records = 0"
+        self._unasked = {
+            (LISTINGS[name].resource, gid) for name, gid in rows(both.path, empty) if name in LISTINGS
         }
         self._there = both.path
 
@@ -120,7 +122,10 @@ class AgeLag(Lag):
         if table in self._tables or super().__call__(table, key, column):
             return True
         gid = key[0] if isinstance(key, tuple) else key
-        if table == "portfolios" or LINKS.get(table, ("",))[0] == "portfolios":
+        owner = LINKS[table][0] if table in LINKS else table
+        if (owner, self._workspace_of(gid)) in self._unasked:  # an empty list is asked for by its age only
+            return True
+        if owner == "portfolios":
             return gid not in self._listed
         return self._stands_on_what_lags(table, gid, column)
 
@@ -138,6 +143,10 @@ class AgeLag(Lag):
         if table == "custom_field_settings":
             return row.get("parent_type") == "portfolio" and row["parent_gid"] not in self._listed
         return False
+
+    def _workspace_of(self, gid: str) -> str | None:
+        rec = self._world.records.get(gid, {})
+        return rec.get("workspace")
 
     def _lags(self, story: str) -> bool:
         return self("stories", story, WHOLE_ROW) or super().__call__("stories", story, "reaction_summary")

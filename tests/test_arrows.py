@@ -44,6 +44,7 @@ FLOORS = [
         "consequences",
         "portions",
         "offers",
+        "partial",
         "sounding",
         "queue",
         "reading",

@@ -47,7 +47,10 @@ def _world(name: str) -> World:
 
 
 def _expected_empty(name: str) -> set[str]:
-    empty = {"webhooks", "audit_log_events"}  # which nobody made yet, and which a service account alone may read
+    empty = {
+        "webhooks",
+        "audit_log_events",
+    }  # which nobody made yet, and which a service account alone may read
     if name == "a free plan":
         empty |= {table for table in TABLES if any(kind in table for kind in PAID)}
     return empty

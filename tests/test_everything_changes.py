@@ -15,6 +15,7 @@ from everything import (
     mirrored_world,
     some_of_everything,
 )
+from worlds import Listener, mirror
 
 WORLDS: dict[str, dict[str, Any]] = {
     "two workspaces": {"seed": 121, "workspaces": 2},
@@ -62,8 +63,6 @@ def test_goals_portfolios_and_time_never_wait_for_their_age() -> None:
 
 @pytest.mark.parametrize("full", [False, True])
 def test_nothing_is_asked_twice_when_everything_changed(tmp_path: Path, full: bool) -> None:
-    from worlds import Listener, mirror
-
     both = mirrored_world(tmp_path, some_of_everything(127))
     change_everything(both.world, 20, 127)
     listener = Listener(both.app)
@@ -74,5 +73,5 @@ def test_nothing_is_asked_twice_when_everything_changed(tmp_path: Path, full: bo
 
 
 def _asked_to_be_sure(path: str) -> bool:
-    """A portfolio that is read by itself is asked a second time before it is called gone."""
-    return path.startswith("/portfolios/") or path.endswith("/stories")
+    """A portfolio that is read by itself is asked a second time before it is called gone; of tasks others tell."""
+    return path.startswith(("/portfolios/", "/tasks/"))

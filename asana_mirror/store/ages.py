@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from sqlite_utils import Database
 
@@ -19,6 +20,15 @@ _READ = "due = 0 AND refused IS NULL AND last_walked_at IS NOT NULL"
 _STEP = "SELECT name, parent_gid, workspace_gid, part"
 # The last digits of a gid spread the lists that wait over the time in which they may wait.
 TURN = "CAST(substr(parent_gid, -3) AS INTEGER) / 1000.0"
+
+
+@dataclass(frozen=True)
+class Look:
+    """The last look at a listing: whether it was refused, how much it showed, and when (empty: never)."""
+
+    refused: bool
+    records: int
+    at: str
 
 
 class Ages:
@@ -105,6 +115,15 @@ class Ages:
             "WHERE listing = ? AND waiting_since IS NULL AND due = 0 AND last_walked_at < ?",
             [(now, step.why, step.key, unless_read_since) for step in steps],
         )
+
+    def last_look(self, step: Step) -> Look:
+        """What the last look at a listing brought, and when that was."""
+        row = self._db.execute(
+            "SELECT c.refused, c.records, max(coalesce(c.last_walked_at, ''), coalesce(p.last_seen_at, '')) "
+            "FROM sync_checkpoints AS c LEFT JOIN sync_problems AS p ON p.listing = c.listing WHERE c.listing = ?",
+            [step.key],
+        ).fetchone()
+        return Look(row[0] is not None, row[1], row[2]) if row else Look(False, 0, "")
 
     def count_waiting(self) -> int:
         """Of how many tasks the stories wait for their turn: edits and likes of comments may be missing there."""

@@ -163,7 +163,7 @@ class Pages:
         """
         if not owners:
             return set()
-        before = self._links(links, owners.keys() - never_whole)
+        before = self.links_of(links, owners.keys() - never_whole)
         gone: list[Row] = []
         new: list[Row] = []
         for owner, found in owners.items():
@@ -178,7 +178,8 @@ class Pages:
             self._db.conn.executemany(_link_sql(links), new)
         return {row[0] for row in (*gone, *new)}
 
-    def _links(self, links: Links, owners: Collection[str]) -> dict[str, dict[Row, Row]]:
+    def links_of(self, links: Links, owners: Collection[str]) -> dict[str, dict[Row, Row]]:
+        """Owner → the links that it has."""
         found: dict[str, dict[Row, Row]] = {}
         if owners:
             width = 1 + len(links.key)

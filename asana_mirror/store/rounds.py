@@ -45,15 +45,6 @@ class ListingState:
     split: bool
 
 
-@dataclass(frozen=True)
-class Look:
-    """The last look at a listing: whether it was refused, how much it showed, and when (empty: never)."""
-
-    refused: bool
-    records: int
-    at: str
-
-
 class Rounds:
     """Reads and writes `sync_runs` and `sync_checkpoints`; the caller holds the transaction."""
 
@@ -397,15 +388,6 @@ class Rounds:
             [step.key],
         ).fetchone()
         return None if row is None else ListingState(row[0], bool(row[1]), bool(row[2]), bool(row[3]))
-
-    def last_look(self, step: Step) -> Look:
-        """What the last look at a listing brought, and when that was."""
-        row = self._db.execute(
-            "SELECT c.refused, c.records, max(coalesce(c.last_walked_at, ''), coalesce(p.last_seen_at, '')) "
-            "FROM sync_checkpoints AS c LEFT JOIN sync_problems AS p ON p.listing = c.listing WHERE c.listing = ?",
-            [step.key],
-        ).fetchone()
-        return Look(row[0] is not None, row[1], row[2]) if row else Look(False, 0, "")
 
     def forget_below_the_buried(self, buried_at: str) -> None:
         """What left Asana has no lists any more; should it come back, all below it is read anew."""
