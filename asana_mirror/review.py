@@ -49,6 +49,7 @@ class Review:
         self._portions = portions
         self._projects = None if projects is None else set(projects)
         self._tasks = set() if projects is None else mirror.streams.tasks_of(projects)
+        self._briefs = set() if projects is None else mirror.streams.briefs_of(projects)
 
     def due(self, max_age_s: float, sweep_every_s: float) -> Due:
         """What is old, what waits, and what an upgrade, an earlier refusal or a narrower run left open."""
@@ -111,5 +112,8 @@ class Review:
             return False
         if self._projects is None:
             return True
-        within = {"projects": self._projects, "teams": self._scope.teams}
-        return step.parent_gid in within.get(step.listing.below or "", self._tasks)
+        below, workspaces = step.listing.below or "", self._scope.workspaces
+        if workspaces and (step.parent_gid if below == "workspaces" else step.workspace_gid) in workspaces:
+            return True
+        within = {"projects": self._projects, "teams": self._scope.teams, "project_briefs": self._briefs}
+        return step.parent_gid in within.get(below, self._tasks)

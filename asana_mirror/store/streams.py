@@ -183,6 +183,15 @@ class Streams:
         )
         return {row[0] for row in found}
 
+    def briefs_of(self, projects: Iterable[str]) -> set[str]:
+        """The briefs that these projects name."""
+        found = self._db.execute(
+            "SELECT project_brief_gid FROM projects WHERE project_brief_gid IS NOT NULL "
+            "AND gid IN (SELECT value FROM json_each(?))",
+            [gids_json(projects)],
+        )
+        return {row[0] for row in found}
+
     def tasks_of(self, projects: Collection[str]) -> set[str]:
         """The tasks that stand in these projects, and those below them."""
         found = self._db.execute(f"SELECT gid FROM ({TASKS_WITHIN})", [gids_json(projects)])
