@@ -6,7 +6,7 @@ So a tick costs a small share of the allowance however large the workspace is.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -23,6 +23,7 @@ LIST_EVERY_S = 60.0  # of collections and lists of persons and tags, one request
 LISTS_WITHIN_S = 6 * 3600.0  # and none of them older than that
 ROOTS_WITHIN_S = 3600.0  # those that show what is new: projects, people, tags
 LOOSE_EVERY_S = 120.0  # the same for what is asked for one by one, because no list shows it
+AGED_EVERY_S = 35.0  # and for what is read by age only, where there is so much of it
 REST_EVERY_S = 3600.0  # what was refused, put off or left out before
 
 
@@ -96,3 +97,13 @@ def lists_due(lists: Collection[Aged[T]], tick: Tick, within_s: float = LISTS_WI
     """The collections to be read: all of a small workspace, a few of a large one, the oldest first."""
     requests = sum(one.cost for one in lists)
     return tick.turn(lists, min(within_s, max(tick.every_s, requests * LIST_EVERY_S)))
+
+
+def aged_due(by_period: Mapping[float, Collection[Aged[T]]], tick: Tick) -> list[T]:
+    """The lists whose age has come, each kind with a period of its own.
+
+    Where there are so many that they would take more than a request in AGED_EVERY_S, all periods are longer.
+    """
+    a_second = sum(one.cost / period_s for period_s, lists in by_period.items() for one in lists)
+    longer = max(1.0, a_second * AGED_EVERY_S)
+    return [one for period_s, lists in by_period.items() for one in tick.turn(lists, period_s * longer)]

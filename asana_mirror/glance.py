@@ -13,6 +13,7 @@ from asana_mirror.freshness import (
     ROOTS_WITHIN_S,
     Stream,
     Tick,
+    aged_due,
     lists_due,
     streams_due,
 )
@@ -81,8 +82,8 @@ class Glance:
         due, collections = Due(), self._collections()
         for gid in tick.turn(ages.swept(), sweep_every_s):
             due.lists += sweep_of(gid, SWEEP)
-        for times, names in BY_AGE.items():
-            due.lists += tick.turn(ages.aged(names), max_age_s * times)
+        aged = {max_age_s * times: ages.aged(names) for times, names in BY_AGE.items()}
+        due.lists += aged_due(aged, tick)
         if tick.turns(1, REST_EVERY_S):
             rest = self._review.rest(max_age_s)
             due.lists += rest.lists
