@@ -69,7 +69,8 @@ def read_config(path: Path, options: Mapping[str, Mapping[str, bool]]) -> dict[s
 
 def _fields_named(path: Path, table: Any) -> list[str]:
     """`extra_fields.tasks = ["a", "b"]` as the command line would say it."""
-    if not isinstance(table, dict) or not all(isinstance(fields, list) for fields in table.values()):
+    named = table.values() if isinstance(table, dict) else [None]
+    if not all(isinstance(fields, list) and all(isinstance(one, str) for one in fields) for fields in named):
         raise WrongUsage(
             f"{path} has no usable value for extra_fields.",
             hint='It takes a list for each resource: extra_fields.tasks = ["custom_label"]',

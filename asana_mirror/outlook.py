@@ -6,7 +6,8 @@ from collections import defaultdict, deque
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 
-from asana_mirror.catalog import LISTINGS, Row
+from asana_mirror.catalog import LISTINGS, RESOURCE_OF, Row
+from asana_mirror.consequences import ALONE
 from asana_mirror.errands import grouped, list_instead, wishes_to_read
 from asana_mirror.estimate import Estimate
 from asana_mirror.freshness import TOKEN_LIFE_S
@@ -33,7 +34,7 @@ from asana_mirror.times import utc_before
 from asana_mirror.words import Scope, Step, Wish, step_named
 
 EACH_RUN, LEFT = "each run", "left from before"
-ALONE = "stands in no list"
+STRAY = "stands in no list"
 
 
 class Outlook:
@@ -83,7 +84,7 @@ class Outlook:
             if self._scope.is_whole and takes_over:
                 self._ask(self._mirror.rounds.left(), LEFT)
         else:
-            self._read_singly("tasks", ALONE, strays)
+            self._read_singly("tasks", STRAY, strays)
         self._open_the_door()
         self._follow()
         if not self._walks and self._review.is_time_for_a_close_look(quiet=quiet):
@@ -94,7 +95,8 @@ class Outlook:
             and not self._scope.in_places
             and self._reads("workspace_custom_fields")
         ):
-            self._one_by_one("custom_fields", ALONE, self._counts.fields_shown_nowhere())
+            unread = self._counts.read_alone("portfolio_itself") - self._read_alone("portfolio_itself")
+            self._one_by_one("custom_fields", STRAY, self._counts.fields_shown_nowhere(unread))
 
     # -- the parts of a round, in the order of the run ------------------------------------------------
 
@@ -122,7 +124,7 @@ class Outlook:
 
     def _review_of(self, due: Due) -> None:
         self._ask(due.lists)
-        self._read_singly("tasks", ALONE, due.tasks)
+        self._read_singly("tasks", STRAY, due.tasks)
 
     def _open_the_door(self) -> None:
         if not self._scope.in_places:
@@ -164,6 +166,8 @@ class Outlook:
                 self._open_list(step)
             elif self._refused and step.key in self._refused:
                 self._estimate.add(step.listing.name, step.why or self._mode)
+                if step.listing.instead:
+                    self._ask([replace(step, listing=LISTINGS[step.listing.instead])])
             else:
                 self._estimate.add(
                     step.listing.name, step.why or self._mode, requests=self._counts.requests(step)
@@ -172,8 +176,24 @@ class Outlook:
 
     def _open_list(self, step: Step) -> None:
         self._open_stream(step)
+        if step.listing.kept:
+            self._meet(step)
         if step.since is None and self._leads_on(step):
             self._open(step.listing.resource, self._counts.rows(step), step)
+
+    def _meet(self, step: Step) -> None:
+        """What a list that is only kept as links shows, and what of that is read by itself."""
+        members = self._counts.members(step)
+        for kind in {*members.values()} - {None}:
+            resource = RESOURCE_OF.get(str(kind), "")
+            if alone := ALONE.get(resource):
+                met = [gid for gid, its in members.items() if its == kind]
+                unread = self._mirror.kept.unread(met, resource, alone, walks=self._walks)
+                self._ask(Step(LISTINGS[alone], gid, step.workspace_gid) for gid in unread)
+
+    def _read_alone(self, name: str) -> set[str]:
+        """The parents of whose list of this kind this round asks."""
+        return {str(parent_gid) for parent_gid, *_ in self._asked[name]}
 
     def _open_stream(self, step: Step) -> None:
         """Lists of which a stream tells take its first token with them."""
@@ -197,7 +217,10 @@ class Outlook:
         met = []
         for gid, row in rows:
             met.append(gid)
-            for below in steps_below(resource, gid, row, workspace_gid=workspace, scope=self._scope):
+            opened = steps_below(
+                resource, gid, row, workspace_gid=workspace, scope=self._scope, via=step.listing.name
+            )
+            for below in opened:
                 why = self._reason(below.listing.name, step)
                 if why is None or below.listing.name in self._found_otherwise:
                     continue

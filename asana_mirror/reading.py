@@ -62,6 +62,7 @@ class Reading:
         self.run = run
         self._stop = stop
         self._not_offered = NotOffered()
+        self._refused_records = mirror.ledger.refused_records()
         self.queue = Queue(
             mirror, run.round, stop, self.postponed, self._is_slowed, self._not_offered.is_answered
         )
@@ -237,6 +238,8 @@ class Reading:
         for name, rows in batch.rows.items():
             absence.found(name, rows, run.round)
             self._mirror.inbox.fulfil(name, rows)
+            if name in self._refused_records:
+                self._mirror.ledger.solve_records(name, rows)
             if name in MET_APART:
                 absence.see(name, rows, run.round)
         self._mirror.inbox.fulfil(resource.name, batch.listed)

@@ -14,6 +14,7 @@ from asana_mirror.reading import Reading
 from asana_mirror.store import Mirror, Run
 from asana_mirror.store.rows import Rows
 from asana_mirror.times import utc_now
+from asana_mirror.visibility import is_about_scopes
 from asana_mirror.wire import record_request
 
 AT_ONCE = 200  # records asked for before the next look at the mirror
@@ -62,7 +63,7 @@ class Singly:
             answer = await self._asana.record(*record_request(entry.path or "", resource, gid, also=also))
             await self._reading.sifting.look_up(resource, [answer.content])
         except CarryOnWithout as refusal:
-            if refusal.status in REFUSALS:
+            if refusal.status in REFUSALS and not is_about_scopes(refusal.status, str(refusal)):
                 return "access_lost" if refusal.status == 403 else "gone"
             self._note_problem(path, resource, refusal)
             return "refused"

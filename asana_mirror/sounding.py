@@ -18,6 +18,8 @@ from asana_mirror.words import Scope, Step, step_named
 
 MOST_PROJECTS = MOST_PERSONS = 10  # looked at by themselves; more than these are reckoned from them
 MOST_TREES = 50  # tasks with subtasks of which all below is counted
+MOST_PORTFOLIOS = 20  # asked for what is in them, which may be portfolios of others
+MOST_COMMENTED = 20  # tasks of which the reactions to comments are counted
 MOST_LISTS = 150  # of subtasks: no further tree is begun
 SAMPLED = ("project_tasks",)  # a list of these is no measure of another
 WHY = "new"
@@ -68,14 +70,19 @@ class Sounding:
         if self._searches and await self._search(gid, is_subtask="true") is not None:
             self._searchable.append(gid)
         found: dict[str, list[str]] = {}
+        favorites: list[str] = []  # portfolios
         for listing in listings_below("workspaces"):
             if wanted(listing, self._scope) and not listing.on_demand:
-                found.setdefault(listing.resource, []).extend(await self._shown(listing, gid))
+                shown = await self._shown(listing, gid)
+                found.setdefault(listing.resource, []).extend(shown)
+                favorites += shown if listing.kept and listing.kept.only == "portfolio" else []
         persons = [*found.get("users", ()), *found.get("agents", ())]
         self._persons += [(person, gid) for person in persons]
         self._add("assigned_tasks", len(persons))
-        for resource in sorted(found.keys() - {"projects"}):
+        for resource in sorted(found.keys() - {"projects", "portfolios"}):
             self._below(resource, len(found[resource]))
+        if "portfolios" in found:
+            await self._portfolios(found["portfolios"], favorites)
         return set(found.get("projects", ()))
 
     async def _shown(self, listing: Listing, workspace_gid: str) -> list[str]:
@@ -87,6 +94,21 @@ class Sounding:
         if shown or listing.instead is None:
             return shown
         return await self._gids(step_named(listing.instead, workspace_gid))
+
+    async def _portfolios(self, listed: list[str], favorites: list[str]) -> None:
+        """Those that are listed, and others that are met among favorites or inside them."""
+        met = list(dict.fromkeys([*listed, *favorites]))
+        for place, gid in enumerate(met):  # which grows meanwhile
+            if place == MOST_PORTFOLIOS:
+                self._estimate.remark(
+                    f"Only {MOST_PORTFOLIOS} portfolios were asked for what is in them.", lower_bound=True
+                )
+                break
+            items = await self._first_page(step_named("portfolio_items", gid), "gid")
+            inside = (str(item["gid"]) for item in items if item.get("resource_type") == "portfolio")
+            met += [one for one in dict.fromkeys(inside) if one not in met]
+        self._add("portfolio_itself", len(met) - len(listed))
+        self._below("portfolios", len(met))
 
     def _below(self, resource: str, count: int) -> None:
         """A list for each record, of the kinds that no sample need be taken for."""
@@ -102,12 +124,13 @@ class Sounding:
         if not wanted(LISTINGS["project_tasks"], self._scope):
             return
         chosen = evenly(gids, MOST_PROJECTS)
-        sample, parents = [], []
+        sample, parents, tasks = [], [], []
         for project, shown in zip(
             chosen, await self._together(self._tasks_of(gid) for gid in chosen), strict=True
         ):
             sample.append(await self._sampled(project, shown, set(gids)))
             parents += [str(task["gid"]) for task in shown if task.get("num_subtasks")]
+            tasks += [str(task["gid"]) for task in shown]
         loose = await self._without_project()
         parents += [str(task["gid"]) for task in loose if task.get("num_subtasks")]
         trees = await self._trees(evenly(sorted(set(parents)), MOST_TREES))
@@ -120,6 +143,7 @@ class Sounding:
         if reckoned.project_pages:
             self._add("project_tasks", len(gids), requests=reckoned.project_pages)
         self._add("task_stories", reckoned.tasks)
+        await self._reactions(sorted(set(tasks)), reckoned.tasks)
         if self._searchable:
             await self._found_by_search(chosen, reckoned)
         else:
@@ -128,7 +152,21 @@ class Sounding:
         if len(chosen) < len(gids):
             self._estimate.remark(f"Tasks are reckoned from {len(chosen)} of {len(gids):,} projects.")
         self._estimate.remark("Lists of tasks by person or tag are counted as a page each.")
-        self._estimate.remark("Reactions, and portfolios inside others, are not counted.")
+
+    async def _reactions(self, gids: list[str], tasks: int) -> None:
+        """A list for each emoji at a comment: those of a few tasks are counted, and stand for all."""
+        if not wanted(LISTINGS["story_reactions"], self._scope):
+            return
+        chosen = evenly(gids, MOST_COMMENTED)
+        steps = (step_named("task_stories", gid) for gid in chosen)
+        shown = await self._together(self._first_page(step, "reaction_summary") for step in steps)
+        lists = 0
+        for story in (story for page in shown for story in page):
+            told = story.get("reaction_summary") or ()
+            lists += len({one.get("emoji_base") for one in told if isinstance(one, dict)})
+        self._add("story_reactions", round(lists * tasks / max(1, len(chosen))))
+        if len(chosen) < tasks:
+            self._estimate.remark(f"Reactions are reckoned from the comments of {len(chosen)} tasks.")
 
     async def _found_by_search(self, projects: list[str], reckoned: Expected) -> None:
         """Where searches stand in for lists: pages of them, and the lists of what they find."""

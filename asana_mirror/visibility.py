@@ -25,8 +25,8 @@ BY_LISTING = {
     "audit_log": "only a service account of an Enterprise organization reads the audit log",
     "own_sections": "Asana does not list the sections of My Tasks here; those of your tasks are known by name",
     "own_task_list": "Asana shows no My Tasks list of yours in this workspace",
-    "project_access_requests": "only who may share it sees who asks to come in",
-    "portfolio_access_requests": "only who may share it sees who asks to come in",
+    "project_access_requests": "only who may share a project sees who asks to come in there",
+    "portfolio_access_requests": "only who may share a portfolio sees who asks to come in there",
     "events": "Asana tells no events of it: its lists are compared instead",
 }
 
@@ -75,25 +75,36 @@ class Hidden:
 
 
 def hidden(problems: Iterable[Mapping[str, Any]], counts: Mapping[str, int]) -> list[Hidden]:
-    """Problems put together by kind and reason. `counts` says how many lists of each kind there are."""
+    """Problems put together by resource, whose lists they are, and reason.
+
+    `counts` says how many lists of each kind there are.
+    """
     groups: dict[tuple[str, str, int | None, str], list[Mapping[str, Any]]] = {}
     for problem in problems:
-        kind = problem["kind"] or "records"
-        reason = why(problem["kind"], problem["status"], problem["message"])
-        groups.setdefault((problem["resource"] or "", kind, problem["status"], reason), []).append(problem)
+        kind, reason = problem["kind"], why(problem["kind"], problem["status"], problem["message"])
+        key = (problem["resource"] or "", _whose(kind), problem["status"], reason)
+        groups.setdefault(key, []).append(problem)
     return [
         Hidden(
             resource,
-            kind,
+            found[0]["kind"] or "records",
             status,
             reason,
             len(found),
-            counts.get(kind, len(found)),
+            sum(counts.get(kind, 0) for kind in {problem["kind"] for problem in found}) or len(found),
             min(str(problem["since"]) for problem in found),
             str(found[0]["listing"]),
         )
-        for (resource, kind, status, reason), found in sorted(groups.items(), key=lambda one: str(one[0]))
+        for (resource, _, status, reason), found in sorted(groups.items(), key=lambda one: str(one[0]))
     ]
+
+
+def _whose(kind: str | None) -> str:
+    """What opens such lists: several kinds of them may show the same, archived ones and others."""
+    listing = LISTINGS.get(kind or "")
+    if listing is None or listing.single:
+        return kind or "records"
+    return listing.opened_by or kind or ""
 
 
 def in_words(one: Hidden) -> str:

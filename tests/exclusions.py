@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from lag import AgeLag
 from truth import LINKS, RESOURCES, differences, unsound
 from worlds import Listener, Mirrored, rows
 
@@ -23,8 +24,20 @@ ON_SOMETHING = {  # what stands on something: the field that says on what
     **dict.fromkeys(
         ("sections", "project_briefs", "project_portfolio_settings", "task_templates"), "project"
     ),
-    **dict.fromkeys(("status_updates", "project_memberships", "allocations", "budgets", "rates"), "parent"),
-    **{"access_requests": "target", "stories": "target", "attachments": "parent", "team_memberships": "team"},
+    **dict.fromkeys(
+        (
+            "status_updates",
+            "project_memberships",
+            "custom_type_memberships",
+            "allocations",
+            "budgets",
+            "rates",
+        ),
+        "parent",
+    ),
+    **dict.fromkeys(("access_requests", "stories"), "target"),
+    "attachments": "parent",
+    "team_memberships": "team",
 }
 HIDDEN = Exclusion(archived=True, private=True)
 
@@ -73,11 +86,10 @@ class Partly(Mirrored):
         assert (found := traces(self.path, self.out())) == [], found[:20]
         return self.is_right()
 
-    def differences(self) -> list[str]:
-        out = self.out()
-        return [
-            line for line in differences(self.world, self.path) if not out & set(re.findall(r"\d{6,}", line))
-        ]
+    def differences(self, *, but_for_age: bool = False) -> list[str]:
+        out, lag = self.out(), AgeLag(self)
+        found = differences(self.world, self.path, besides=lambda *where: but_for_age and lag.by_age(*where))
+        return [line for line in found if not out & set(re.findall(r"\d{6,}", line))]
 
 
 def partly(path: Path, exclude: Exclusion, world: World | None = None) -> Partly:
@@ -105,10 +117,11 @@ def left_out(world: World, exclude: Exclusion) -> set[str]:
     places = {*projects, *exclude.teams}
     tasks = _tasks(world, projects)
     out = {*places, *tasks, *_fields(world, places)}
+    out |= set(_types(world, projects))
     for resource, place in ON_SOMETHING.items():
         out |= {one["gid"] for one in world.iter_records(resource) if (one[place] or {}).get("gid") in out}
     out |= {rec["gid"] for rec in world.truth.existing("reactions") if rec["target"] in out}
-    return out | set(_types(world, projects))
+    return out
 
 
 def _types(world: World, projects: set[str]) -> Iterator[str]:
@@ -119,7 +132,7 @@ def _types(world: World, projects: set[str]) -> Iterator[str]:
     shown = set().union(*(types for project, types in held.items() if project not in projects))
     for gid in set().union(*held.values()) - shown:
         yield gid
-        yield from (option["gid"] for option in world.record(gid)["status_options"])
+        yield from (option["gid"] for option in world.record(gid)["status_options"] or ())
 
 
 def _tasks(world: World, projects: set[str]) -> set[str]:

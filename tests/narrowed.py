@@ -8,17 +8,25 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from lag import AgeLag
 from truth import LINKS, RESOURCES, differences
-from worlds import rows
+from worlds import Mirrored, rows
 
-from asana_mirror.sandbox import World
+from asana_mirror.sandbox import World, create_app
 
+IN_PROJECTS = {  # table: the field that says in which project
+    **dict.fromkeys(("project_memberships", "status_updates", "allocations", "budgets", "rates"), "parent"),
+    **dict.fromkeys(("project_briefs", "project_portfolio_settings", "task_templates"), "project"),
+    "access_requests": "target",
+}
 Rows = dict[str, dict[tuple[Any, ...], tuple[Any, ...]]]
 
 
 def of_projects(world: World, projects: Iterable[str]) -> set[str]:
-    """Gids of projects, and of all that stands in them: sections, tasks, what is below and on tasks."""
+    """Gids of projects, and of all that stands in them: sections, tasks, what is below and on tasks, plans, people."""
     found = set(projects)
+    for table, place in IN_PROJECTS.items():
+        found.update(one["gid"] for one in world.iter_records(table) if one[place]["gid"] in found)
     for project in projects:
         found.update(gid for gid in world.records[project].get("sections", ()) if world.alive(gid))
     tasks = [gid for project in projects for gid in world.project_order(project)]
@@ -36,6 +44,7 @@ def with_what_is_on(world: World, gids: Iterable[str]) -> set[str]:
             waiting += world.records[gid].get("subtasks", ())
     for table, on in (("stories", "target"), ("attachments", "parent")):
         found.update(record["gid"] for record in world.iter_records(table) if record[on]["gid"] in found)
+    found.update(rec["gid"] for rec in world.truth.existing("reactions") if rec["target"] in found)
     return found
 
 
@@ -45,11 +54,17 @@ def differences_in(world: World, path: Path, gids: set[str]) -> list[str]:
 
 
 def unlike(world: World, path: Path) -> list[str]:
-    """Where mirror and Asana differ, but for what may lag: order, names shown elsewhere, comments nobody tells of."""
+    """Where mirror and Asana differ, but for what may lag.
+
+    That is order, names shown elsewhere, comments nobody tells of, and what is read by its age.
+    """
+    lag = AgeLag(Mirrored(world, create_app(world), path))
     heard = of_projects(world, [record["gid"] for record in world.iter_records("projects")])
 
     def may_lag(table: str, key: Any, column: str) -> bool:
-        return column in ("position", "display_value") or (table == "stories" and key not in heard)
+        if column in ("position", "display_value") or (table == "stories" and key not in heard):
+            return True
+        return lag(table, key, column)
 
     return differences(world, path, besides=may_lag)
 

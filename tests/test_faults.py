@@ -11,13 +11,19 @@ from typing import Any
 import pytest
 from lag import equal_at_last, equal_but_for_lag
 from truth import differences, living, unsound
-from worlds import Listener, Mirrored, Rewriter, mirror, mirrored, row, rows, value
+from worlds import Listener, Mirrored, Rewriter, always_refused, mirror, mirrored, row, rows, value
 
 from asana_mirror.errors import AsanaUnreachable, BadToken, Interrupted
 from asana_mirror.run import Stop
 from asana_mirror.sandbox import Faults, Limits, World, create_app, generate, random_edits, running
 
 Envelope = dict[str, Any]
+
+
+def _problems(world: World, path: Path) -> list[Any]:
+    """Besides what no person's token is shown."""
+    found = [tuple(row) for row in rows(path, "SELECT listing, status FROM sync_problems")]
+    return [problem for problem in found if problem not in always_refused(world)]
 
 
 def _equal(world: World, path: Path) -> bool:
@@ -63,7 +69,7 @@ def test_faults_of_all_kinds_on_a_tenth_of_the_requests_change_nothing(tmp_path:
 
     assert {"500", "502", "503", "cut", "reset", "slow", "429"} <= faults.made.keys()
     assert _equal(world, path)
-    assert rows(path, "SELECT * FROM sync_problems") == []
+    assert _problems(world, path) == []
 
 
 @pytest.mark.parametrize("kind", ["500", "502", "503", "cut", "reset"])
@@ -180,7 +186,7 @@ def test_a_listing_that_never_gets_beyond_its_first_page_is_never_taken_for_comp
     assert unsound(path, search=False) == []
     assert told or differences(world, path) == []
     app.limits = Limits()
-    mirror(world, path, app)
+    mirror(world, path, app, max_age_s=0)  # some lists that were refused are asked again by their age only
     assert _equal(world, path)
 
 
@@ -200,7 +206,7 @@ def test_a_list_that_is_too_long_is_read_by_its_sections(tmp_path: Path) -> None
     split |= {dict(request.query).get("section") for request in listener.requests} & sections
     assert split == sections
     assert _equal(world, path)
-    assert rows(path, "SELECT * FROM sync_problems") == []
+    assert _problems(world, path) == []
 
     random_edits(world, 60, 58)
     both = Mirrored(world, app, path)

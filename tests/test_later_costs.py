@@ -10,15 +10,11 @@ from typing import Any
 
 import pytest
 from truth import differences
-from worlds import Mirrored, mirrored
+from worlds import Mirrored, mirrored, quiet_may_cost
 
 from asana_mirror.run import Report
 from asana_mirror.sandbox import World, generate
 
-EACH_RUN = (
-    *("workspaces", "users", "agents", "teams", "tags", "custom_fields", "projects"),
-    *("assigned_tasks", "tag_tasks", "events"),
-)
 EDITS_MAY_COST = 240  # of a hundred tasks in ten projects
 WRITTEN_WHEN_QUIET = 8192  # bytes for each request: where its listing stands
 
@@ -27,11 +23,6 @@ WRITTEN_WHEN_QUIET = 8192  # bytes for each request: where its listing stands
 def both(tmp_path_factory: pytest.TempPathFactory) -> Mirrored:
     world = generate(41, 1500, projects=50, stories_per_task=2.0)
     return mirrored(tmp_path_factory.mktemp("costs"), world)
-
-
-def quiet_may_cost(world: World) -> int:
-    pages = world.pages_to_read()
-    return sum(pages[name] for name in EACH_RUN)
 
 
 def counted(both: Mirrored) -> tuple[Report, int, int]:

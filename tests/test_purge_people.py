@@ -18,8 +18,21 @@ from worlds import Rewriter, mirror, mirrored, row, rows, value, write
 
 from asana_mirror.erasure import Erasure, Purged, traces_of
 from asana_mirror.sandbox import generate
+from asana_mirror.sandbox.sharing import HELD_IN
 
 WORDS = ("text", "html_text", "previews", "sticker_name")
+_STATUS = ("title", "text", "html_text")
+WRITTEN = {  # table: the field that says who wrote its words, and these words
+    "time_tracking_entries": ("created_by", ("description",)),
+    "status_updates": ("author", _STATUS),
+    "project_statuses": ("author", _STATUS),
+    "access_requests": ("requester", ("message",)),
+}
+HERS = {  # table: the field that says to whom a whole record belongs
+    **dict.fromkeys(("team_memberships", "workspace_memberships", "ooo_entries"), "user"),
+    "user_task_lists": "owner",
+    **{f"{place}_memberships": "member" for place in HELD_IN},
+}
 
 
 # -- a person -----------------------------------------------------------------------------------------
@@ -106,6 +119,12 @@ def _about_her(office: Office) -> set[tuple[str, str, str]]:
         for field in task["custom_fields"]:
             if any(person["gid"] == zoe for person in field.get("people_value") or ()):
                 found.add(("task_custom_fields", (task["gid"], field["gid"]), "display_value"))
+    for table, (author, columns) in WRITTEN.items():
+        for record in world.iter_records(table):
+            if (record[author] or {}).get("gid") == zoe:
+                found |= {(table, record["gid"], column) for column in columns}
+    for (_, workspace), favorites in world.favorites.items():  # those after her move up
+        found |= {("favorites", (workspace, gid), "position") for gid in favorites}
     for table, gid in office.planted:
         columns = ("name", "notes", "html_notes", "old_name", "new_name", "text", "html_text")
         found |= {(table, gid, column) for column in columns}
@@ -120,7 +139,10 @@ def test_the_next_sync_changes_nothing_and_all_else_is_still_equal_to_asana(offi
     assert remains_of(office.path, *office.traces) == []
     about_her = _about_her(office)
     memberships = [
-        m["gid"] for m in office.world.iter_records("team_memberships") if m["user"]["gid"] == office.zoe
+        record["gid"]
+        for table, whose in HERS.items()
+        for record in office.world.iter_records(table)
+        if record[whose]["gid"] == office.zoe
     ]
     lines = differences(office.world, office.path, besides=lambda *place: place in about_her)
     left = [

@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from lag import equal_but_for_age
 from second_runs import Record, equal, task_with
 from second_runs import both as both
 from truth import LINKS, RESOURCES, living
-from worlds import Mirrored, mirrored, rows, value
+from worlds import Mirrored, always_refused, mirrored, rows, value
 
 from asana_mirror.errors import TooManyMissing
 from asana_mirror.sandbox import World, generate
@@ -122,7 +123,7 @@ def test_an_assigned_task_survives_the_end_of_its_project(both: Mirrored) -> Non
     assert both.is_alive("tasks", task["gid"])
     assert both.row("projects", project)["_deleted_at"] is not None
     assert {both.row("sections", row["gid"])["_deleted_reason"] for row in sections} == {"parent_deleted"}
-    assert equal(both)
+    assert equal_but_for_age(both)
 
 
 def test_a_project_comes_back_with_its_tasks(both: Mirrored) -> None:
@@ -152,7 +153,7 @@ def test_somebody_who_leaves_the_workspace_stays_named(both: Mirrored) -> None:
     assert both.row("users", user["gid"])["_deleted_at"] is not None
     assert value(both.path, "SELECT name FROM actors WHERE gid = ?", user["gid"]) == user["name"]
     assert value(both.path, "SELECT count(*) FROM stories WHERE created_by_gid = ?", user["gid"]) >= told
-    assert equal(both)
+    assert equal_but_for_age(both)
 
 
 def test_what_becomes_invisible_is_a_tombstone_and_comes_back_when_it_shows_again(both: Mirrored) -> None:
@@ -179,7 +180,10 @@ def _busy_project(world: World) -> str:
 
 
 def _problems(both: Mirrored) -> list[tuple[int, str]]:
-    return [(row["status"], row["listing"]) for row in rows(both.path, "SELECT * FROM sync_problems")]
+    """Besides what no person's token is shown."""
+    found = rows(both.path, "SELECT listing, status FROM sync_problems")
+    usual = always_refused(both.world)
+    return [(row["status"], row["listing"]) for row in found if tuple(row) not in usual]
 
 
 @pytest.mark.parametrize("status", [402, 403, 404, 451])
@@ -216,7 +220,8 @@ def test_a_project_that_is_refused_for_a_while_loses_nothing(both: Mirrored, sta
     report = both.sync()
 
     assert report.rows_deleted == 0
-    assert report.not_readable == len(_problems(both)) > 0
+    assert report.not_readable == len(_problems(both)) + len(always_refused(both.world))
+    assert len(_problems(both)) > 0
     assert {table: living(both.path, table).keys() for table in before} == before
 
     both.world.allow(project)
@@ -230,7 +235,7 @@ def test_stories_refused_on_a_first_run_arrive_when_they_are_allowed(tmp_path: P
     world = generate(22, 80)
     world.refuse("/tasks/*/stories", 403)
     both = mirrored(tmp_path, world)
-    assert living(both.path, "stories") == {}
+    assert {row["target_type"] for row in living(both.path, "stories").values()} == {"goal"}
     assert len(living(both.path, "tasks")) == len(world.reachable_tasks())
     world.allow("/tasks/*/stories")
 
@@ -279,7 +284,7 @@ def test_told_that_it_is_right_the_run_goes_through(emptied: Mirrored) -> None:
     report = emptied.sync(max_deletes=10_000)
 
     assert report.rows_deleted >= 60
-    assert equal(emptied)
+    assert equal_but_for_age(emptied)
 
 
 def test_tasks_that_came_back_before_the_next_run_are_not_lost(emptied: Mirrored) -> None:

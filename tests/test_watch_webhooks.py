@@ -95,7 +95,7 @@ async def test_what_happens_while_webhooks_are_made_is_read_from_the_streams(tmp
     """Between the first run and its webhook nothing tells of a project but its stream."""
     there = office(tmp_path, QUICK)
     before = Before(there.app)
-    before.holds = "/webhooks"
+    before.holds = "POST /api/1.0/webhooks"
     with running(before) as url:
         async with answering(there, LONG_S, url=url, hooks=HOOKS):
             await until(lambda: there.is_mirrored() and not under_way(there))
@@ -111,7 +111,7 @@ async def test_a_reload_while_webhooks_are_made_loses_nothing(tmp_path: Path) ->
     """Of those that were made by then nobody says so any more."""
     there = office(tmp_path, Limits(hook_delay_s=0.05, latency_s=0.1, premium=False))
     before = Before(there.app)
-    before.holds = "/webhooks"
+    before.holds = "POST /api/1.0/webhooks"
     with running(before) as url:
         async with answering(there, LONG_S, url=url, hooks=HOOKS) as watch:
             await until(lambda: there.is_mirrored() and not under_way(there))

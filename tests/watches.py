@@ -130,7 +130,10 @@ def office(folder: Path, limits: Limits | None = None, *, seed: int = 21, **shap
 
 
 class Before:
-    """Stands before an app: away it answers 503 to all; a request whose path ends with `holds` waits for `let_go`."""
+    """Stands before an app: away it answers 503 to all; a request that ends with `holds` waits for `let_go`.
+
+    `holds` is a path, or a method and a path.
+    """
 
     def __init__(self, app: Any) -> None:
         self.app = app
@@ -147,7 +150,7 @@ class Before:
             await send({"type": "http.response.start", "status": 503, "headers": []})
             await send({"type": "http.response.body", "body": b"{}"})
             return
-        if self.holds and scope["path"].endswith(self.holds):
+        if self.holds and f"{scope['method']} {scope['path']}".endswith(self.holds):
             self.held.set()
             while not (self.is_let_go or self.let_go.is_set()):  # it may be served in another loop
                 await asyncio.sleep(0.01)

@@ -95,6 +95,20 @@ def always_refused(world: World) -> list[tuple[str, int]]:
     ]
 
 
+# Collections that every run reads, and streams.
+EACH_RUN = (
+    *("workspaces", "users", "agents", "teams", "tags", "custom_fields", "projects"),
+    *("assigned_tasks", "tag_tasks", "events", "portfolios", "goals", "time_tracking_entries"),
+)
+
+
+def quiet_may_cost(world: World) -> int:
+    """The requests of a run in which nothing has happened."""
+    pages = world.pages_to_read()
+    known = len(world.workspaces)  # that the portfolios of everybody are refused
+    return sum(pages[name] for name in EACH_RUN) - known
+
+
 # -- between mirror and Asana -------------------------------------------------------------------------
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from sqlite_utils import Database
 
 from asana_mirror.catalog import LISTINGS, RESOURCES, Listing, Row
-from asana_mirror.plan import PAGE, pages
+from asana_mirror.plan import PAGE, opened_by, pages
+from asana_mirror.store.pages import gids_json
 from asana_mirror.store.standing import ALIVE, member_column, place_columns, place_values, standing_in
 from asana_mirror.words import Step
 
@@ -64,10 +65,41 @@ class Counts:
 
     def rows(self, step: Step) -> Iterator[tuple[str, Row]]:
         """The records of a list: gid, and a row of which only the columns are filled that count what is below."""
-        place = standing_in(step.listing)
+        listing = step.listing
+        if listing.single and listing.below == listing.resource:
+            return self.row(listing.resource, step.parent_gid or "")
+        place = standing_in(listing)
         if place is None:
+            return self._that_opened_lists(step)
+        return self._rows(listing.resource, place, place_values(step))
+
+    def _that_opened_lists(self, step: Step) -> Iterator[tuple[str, Row]]:
+        """Of a list of a workspace of which no column says who stands in it: those that led to further lists."""
+        listing = step.listing
+        opened = [below.name for below in opened_by(listing.resource) if below.via in (None, listing.name)]
+        if not opened or listing.below != "workspaces":
             return iter(())
-        return self._rows(step.listing.resource, place, place_values(step))
+        lists = "SELECT parent_gid FROM sync_checkpoints WHERE name IN (SELECT value FROM json_each(?))"
+        return self._rows(
+            listing.resource,
+            f"gid IN ({lists} AND workspace_gid = ?)",
+            [gids_json(opened), step.parent_gid or ""],
+        )
+
+    def members(self, step: Step) -> dict[str, str | None]:
+        """gid → type, where it is told, of those in a list that is itself kept as links."""
+        kept = step.listing.kept
+        if kept is None:
+            return {}
+        kind, only = kept.kind or "NULL", f" AND {kept.kind} = '{kept.only}'" if kept.only else ""
+        sql = f"SELECT {kept.member}, {kind} FROM {kept.table} WHERE {kept.owner} = ?{only}"
+        return dict(self._db.execute(sql, [step.parent_gid]).fetchall())
+
+    def read_alone(self, name: str) -> set[str]:
+        """Living records that lists of this kind show, each by itself."""
+        sql = "SELECT parent_gid FROM sync_checkpoints WHERE name = ? AND parent_gid IN "
+        living = f"(SELECT gid FROM {LISTINGS[name].resource} WHERE {ALIVE})"
+        return {row[0] for row in self._db.execute(sql + living, [name])}
 
     def row(self, resource: str, gid: str) -> Iterator[tuple[str, Row]]:
         """One record in the same way, if it lives."""
@@ -89,11 +121,13 @@ class Counts:
             f"WHERE actors.type = 'agent' AND workspace_gid IS NOT NULL AND tasks.{ALIVE}"
         ).fetchall()
 
-    def fields_shown_nowhere(self) -> int:
-        """Custom fields that are neither global nor in the settings of anything."""
+    def fields_shown_nowhere(self, unread: Collection[str] = ()) -> int:
+        """Custom fields that are neither global nor in the settings of anything but these `unread` places."""
         (count,) = self._db.execute(
             f"SELECT count(*) FROM custom_fields WHERE {ALIVE} AND is_global_to_workspace IS NOT 1 AND gid NOT IN "
-            f"(SELECT custom_field_gid FROM custom_field_settings WHERE {ALIVE})"
+            f"(SELECT custom_field_gid FROM custom_field_settings WHERE {ALIVE} "
+            "AND coalesce(parent_gid, '') NOT IN (SELECT value FROM json_each(?)))",
+            [gids_json(unread)],
         ).fetchone()
         return int(count)
 

@@ -7,7 +7,7 @@ from functools import cache
 
 from sqlite_utils import Database
 
-from asana_mirror.catalog import Kept
+from asana_mirror.catalog import RESOURCES, Kept
 from asana_mirror.store.pages import gids_json
 from asana_mirror.store.standing import ALIVE
 from asana_mirror.words import Step
@@ -26,6 +26,9 @@ class KeptLists:
             {"owner": step.parent_gid, "member": gid, "kind": kept.only or kind, "position": start + place}
             for place, (gid, kind) in enumerate(members.items())
         ]
+        self._add_stubs(str(step.listing.below), [step.parent_gid or ""])
+        if step.listing.resource in RESOURCES:
+            self._add_stubs(step.listing.resource, members)
         before = self._db.conn.total_changes
         self._db.conn.executemany(_write_sql(kept), rows)
         if self._db.conn.total_changes != before:
@@ -56,6 +59,11 @@ class KeptLists:
             [gids_json(members), alone, walks],
         )
         return [row[0] for row in found.fetchall()]
+
+    def _add_stubs(self, table: str, gids: Iterable[str]) -> None:
+        """Of what did not fit there may be nothing yet to refer to."""
+        sql = f"INSERT INTO {table} (gid) VALUES (?) ON CONFLICT DO NOTHING"
+        self._db.conn.executemany(sql, [(gid,) for gid in gids])
 
     def _note_change(self, step: Step, run_id: int) -> None:
         """So that those who follow changes see it."""

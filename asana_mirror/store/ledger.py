@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from sqlite_utils import Database
 
+from asana_mirror.catalog import RESOURCES
 from asana_mirror.store.memory import Memory
 from asana_mirror.store.purged import PurgedPeople
 from asana_mirror.words import ApiChange, EndpointUse, UndecodedRecord
@@ -67,6 +68,21 @@ class Ledger:
         """The listing was read after all."""
         if not self._memory.is_empty("sync_problems"):
             self._db.execute("DELETE FROM sync_problems WHERE listing = ?", [listing])
+
+    def refused_records(self) -> set[str]:
+        """Resources of which records were refused that were asked for by themselves."""
+        found = self._db.execute(
+            "SELECT DISTINCT resource FROM sync_problems AS p "
+            "WHERE NOT EXISTS (SELECT 1 FROM sync_checkpoints WHERE listing = p.listing)"
+        )
+        return {row[0] for row in found} & RESOURCES.keys()
+
+    def solve_records(self, resource: str, gids: Iterable[str]) -> None:
+        """Records were shown after all, by whatever list."""
+        path = RESOURCES[resource].path or ""
+        self._db.conn.executemany(
+            "DELETE FROM sync_problems WHERE listing = ?", [(path.format(gid=gid),) for gid in gids]
+        )
 
     def note_changes(
         self, changes: Mapping[ApiChange, int], endpoints: Mapping[ApiChange, str], now: str
