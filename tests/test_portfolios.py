@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from everything import equal, mirrored_world, some_of_everything
+from everything import asked, equal, mirrored_world, some_of_everything
 from worlds import Mirrored, rows, value
 
 Record = dict[str, Any]
@@ -123,6 +123,15 @@ def test_a_portfolio_that_was_given_away_lives_on(both: Mirrored, full: bool) ->
     both.world.records[mine]["name"] = "Renamed by its new owner"
     both.sync(full=full, max_age_s=0)
     assert equal(both)
+
+
+def test_a_portfolio_that_was_given_away_costs_nothing_until_its_age_is_up(both: Mirrored) -> None:
+    mine, _, _ = _nested(both)
+    both.write("PUT", f"/portfolios/{mine}", owner=_other(both))
+    both.sync()
+
+    assert f"/portfolios/{mine}" not in {path for path, _ in asked(both)}
+    assert f"/portfolios/{mine}" in {path for path, _ in asked(both, max_age_s=0)}
 
 
 def test_a_portfolio_that_came_back_is_followed_at_once_again(both: Mirrored) -> None:

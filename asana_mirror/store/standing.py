@@ -67,17 +67,8 @@ def standing_in(listing: Listing, which: str = ONE, *, alone: bool = False) -> s
     return " AND ".join(conditions)
 
 
-def standing_on() -> list[tuple[str, str, str]]:
-    """(child, its column, parent) for whatever cannot outlive its parent; first those on which others stand in turn."""
-    found = list(_standing_on())
-
-    def depth(resource: str) -> int:
-        return 1 + max((depth(parent) for child, _, parent in found if child == resource), default=0)
-
-    return sorted(found, key=lambda one: depth(one[0]))
-
-
-def _standing_on() -> Iterator[tuple[str, str, str]]:
+def standing_on() -> Iterator[tuple[str, str, str]]:
+    """(child, its column, parent) for whatever cannot outlive its parent."""
     for listing in LISTINGS.values():
         entry = RESOURCES.get(listing.resource)
         if entry and entry.one_place and isinstance(listing.stands, str) and listing.below:
