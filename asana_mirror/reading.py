@@ -210,6 +210,9 @@ class Reading:
                 position=(position, checkpoint.records) if position else None,
             )
             wanted = set_apart(self._mirror, resource, step, batch, page.records) if listing.untold else []
+            if listing.kept is not None:  # its links name also those that did not fit
+                aside = (one.gid for one in batch.undecoded if one.resource == resource.name and one.has_gid)
+                batch.stubs.setdefault(resource.name, {}).update((gid, {}) for gid in aside)
             self.write_batch(resource, batch, step, now)
             self._mirror.inbox.note(wanted)
             self._write_positions(step, resource, batch, checkpoint.records)
