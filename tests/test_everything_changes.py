@@ -60,6 +60,22 @@ def test_goals_portfolios_and_time_never_wait_for_their_age() -> None:
     assert lagging_tables().isdisjoint({"goals", "portfolios", "time_tracking_entries", "audit_log_events"})
 
 
+def test_a_custom_type_that_no_project_has_any_more_is_followed_by_its_age(tmp_path: Path) -> None:
+    both = mirrored_world(tmp_path, some_of_everything(128))
+    projects = [both.world.records[record["gid"]] for record in both.world.iter_records("projects")]
+    gid = next(record["custom_types"][0] for record in projects if record.get("custom_types"))
+    for record in projects:
+        record["custom_types"] = [other for other in record.get("custom_types", ()) if other != gid]
+    both.sync(max_age_s=0)
+    assert both.is_alive("custom_types", gid)
+    both.world.records[gid]["name"] = "Renamed"
+
+    both.sync(max_age_s=0)
+
+    assert both.row("custom_types", gid)["name"] == "Renamed"
+    assert equal(both)
+
+
 @pytest.mark.parametrize("full", [False, True])
 def test_nothing_is_asked_twice_when_everything_changed(tmp_path: Path, full: bool) -> None:
     both = mirrored_world(tmp_path, some_of_everything(127))

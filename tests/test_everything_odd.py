@@ -50,10 +50,9 @@ def _each(spoil: Callable[[str, Record], None]) -> Callable[[str, Record], None]
     return change
 
 
-def _mirrored(tmp_path: Path, change: Callable[[str, Record], None], seed: int = 171) -> Mirrored:
-    world = some_of_everything(seed, **SMALL)
-    both = served(tmp_path, world)
-    report = mirror(world, both.path, Rewriter(both.app, change))
+def _mirrored(tmp_path: Path, change: Callable[[str, Record], None], **more: Any) -> Mirrored:
+    both = served(tmp_path, some_of_everything(171, **(SMALL | more)))
+    report = mirror(both.world, both.path, Rewriter(both.app, change))
     assert report.outcome == "complete"
     assert unsound(both.path) == []
     return both
@@ -189,6 +188,29 @@ def test_a_record_that_does_not_fit_is_kept_aside_and_stops_no_other(
     if kept:
         assert [(one["resource"], one["gid"]) for one in kept] == [(kind, chosen[0])]
     assert _counts(both)[kind] >= plain[kind] - len(kept)
+    assert _set_right(both)
+
+
+NONE_FITS = {
+    "portfolios": ({"archived": "perhaps"}, "portfolio_items"),
+    "custom_types": ({"status_options": "none"}, "project_custom_types"),
+}
+
+
+@pytest.mark.parametrize("kind", NONE_FITS)
+def test_lists_kept_as_links_need_no_record_that_fits(
+    tmp_path: Path, plain: dict[str, int], kind: str
+) -> None:
+    spoiled, links = NONE_FITS[kind]
+
+    def spoil(its: str, record: Record) -> None:
+        if its == kind:
+            record |= spoiled
+
+    both = _mirrored(tmp_path, _each(spoil), tasks=30, projects=4)
+
+    assert _counts(both)[kind] == 0
+    assert value(both.path, f"SELECT count(*) FROM {links}") > 0
     assert _set_right(both)
 
 

@@ -103,6 +103,29 @@ def test_a_project_that_is_no_longer_told_to_have_a_brief_does_not_bury_it_unask
     assert equal(both)
 
 
+def test_a_brief_that_came_back_is_read_anew(both: Mirrored) -> None:
+    brief = _brief(both)
+    new = both.write(
+        "POST",
+        "/attachments",
+        parent=brief["gid"],
+        resource_subtype="external",
+        name="A",
+        url="https://a.example",
+    )["gid"]
+    both.sync(max_age_s=0)
+    both.write("DELETE", f"/project_briefs/{brief['gid']}")
+    both.sync()
+    del both.world.records[brief["gid"]]["trashed"]
+    both.write("PUT", f"/projects/{brief['project']['gid']}", notes="Told of")
+
+    both.sync()
+
+    assert both.is_alive("project_briefs", brief["gid"])
+    assert both.is_alive("attachments", new)
+    assert equal(both)
+
+
 # -- status updates -----------------------------------------------------------------------------------
 
 
@@ -263,6 +286,22 @@ def test_a_deleted_goal_takes_along_what_stands_on_it(both: Mirrored) -> None:
     for table, column in (("goal_memberships", "parent_gid"), ("goal_relationships", "supported_goal_gid")):
         assert not rows(both.path, f"SELECT 1 FROM {table} WHERE {column} = ? AND _deleted_at IS NULL", goal)
     both.sync(max_age_s=0)
+    assert equal(both)
+
+
+def test_a_goal_that_came_back_brings_along_what_stands_on_it(both: Mirrored) -> None:
+    goal = next(r["supported_goal"]["gid"] for r in both.world.iter_records("goal_relationships"))
+    story = both.write("POST", f"/goals/{goal}/stories", text="Well done")["gid"]
+    both.world.react(story, "👍")
+    both.sync(max_age_s=0)
+    both.write("DELETE", f"/goals/{goal}")
+    both.sync()
+    del both.world.records[goal]["trashed"]
+
+    both.sync()
+
+    assert both.is_alive("stories", story)
+    assert _emojis(both, story)
     assert equal(both)
 
 

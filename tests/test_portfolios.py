@@ -231,6 +231,22 @@ def test_a_deleted_portfolio_takes_along_what_stands_on_it(both: Mirrored) -> No
     assert equal(both)
 
 
+def test_a_portfolio_that_came_back_brings_its_items_along(both: Mirrored) -> None:
+    mine, theirs, _ = _nested(both)
+    both.write("POST", "/status_updates", parent=mine, status_type="on_track", text="So far")
+    both.sync()
+    both.write("DELETE", f"/portfolios/{mine}")
+    both.sync()
+    del both.world.records[mine]["trashed"]
+
+    both.sync()
+
+    assert _items(both, mine) == [theirs]
+    assert both.is_alive("status_updates", _newest_status(both, mine))
+    both.sync(max_age_s=0)
+    assert equal(both)
+
+
 def _newest_status(both: Mirrored, parent: str) -> str:
     found = [r for r in both.world.iter_records("status_updates") if r["parent"]["gid"] == parent]
     return str(found[-1]["gid"])
