@@ -26,7 +26,7 @@ from asana_mirror.plan import (
     WALKS,
     News,
     columns_that_differ,
-    opens_any,
+    opened_by,
     reason_below,
     steps_below,
     wanted,
@@ -80,7 +80,7 @@ class Consequences:
         if self._run.mode != "first":
             self._close_the_empty(resource, rows)
             self._close_lost_parts(resource, rows, written.before.get(resource.name, {}))
-        if opens_any(resource.name):
+        if opened_by(resource.name):
             self._ask_for(
                 below
                 for gid, row in ({**unknown, **rows} if self.walks else unknown).items()
@@ -89,6 +89,7 @@ class Consequences:
                 and (gid in unknown or below.listing.name not in self.deferred)
                 and (self.walks or self._mirror.rounds.state_of(below) is None)
             )
+        self._open_those_inside(resource, batch, written, step)
         if (self.walks and step is None) or self._run.mode == "first":
             self._read_again_below(resource, rows, written, step)
         if resource.name == "projects":
@@ -113,6 +114,22 @@ class Consequences:
         ):
             new = {*written.born.get("tasks", ()), *written.before.get("tasks", ())}
             self._ask_for(_agents_assigned(batch, batch.rows.get("tasks", ()) if self.walks else new))
+
+    def _open_those_inside(
+        self, resource: Resource, batch: Batch, written: Written, step: Step | None
+    ) -> None:
+        """Whole records inside others lead to lists as well: fields that stand in settings only."""
+        for name, rows in batch.rows.items():
+            if name == resource.name or not opened_by(name):
+                continue
+            born = written.born.get(name, set())
+            self._ask_for(
+                below
+                for gid, row in rows.items()
+                if self.walks or gid in born
+                for below in self._below(RESOURCES[name], gid, row, step)
+                if wanted(below.listing, self._scope) and not below.listing.each_run
+            )
 
     def _read_again_below(
         self, resource: Resource, rows: dict[str, Row], written: Written, step: Step | None

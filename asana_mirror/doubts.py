@@ -33,6 +33,7 @@ class Doubts:
         self._stop = stop
         self._knows_fields = not scope.workspaces and not scope.in_places
         self._knows_fields &= wanted(LISTINGS["workspace_custom_fields"], scope)
+        self._walks = run.mode in WALKS
         self._shows_fields = self._knows_fields and run.mode in (*WALKS, "changes")  # all of them
         self._asked: set[Record] = set()
         self._relinked: set[Record] = set()
@@ -102,6 +103,8 @@ class Doubts:
         resource = LISTINGS["workspace_custom_fields"].resource
         if self._shows_fields:
             unseen = self._mirror.absence.unseen(resource, self._run.round)
+            if not self._walks:  # places that are read by age alone vouch for their fields until then
+                unseen -= self._mirror.absence.settled_fields(self._run.round)
             new = {gid for gid in unseen if (resource, gid) not in self._asked}
             self._mirror.absence.doubt(resource, new, self._run.round)
 

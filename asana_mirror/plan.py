@@ -50,11 +50,6 @@ def opened_by(resource: str) -> tuple[Listing, ...]:
     return tuple(listing for listing in opened if not listing.on_demand)
 
 
-def opens_any(resource: str) -> bool:
-    """Whether any list is opened by such records."""
-    return bool(opened_by(resource))
-
-
 def steps_below(
     resource: str,
     gid: str,

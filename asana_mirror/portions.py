@@ -34,7 +34,7 @@ class Portions:
             look = self._mirror.ages.last_look(step)
             if look.at > self.whole_lists_before:
                 if look.refused:
-                    instead = step.listing.instead
+                    instead = None if look.refused == 402 else step.listing.instead
                     return self.of(replace(step, listing=LISTINGS[instead])) if instead else None
                 if not look.records and not self._counts.standing(step):
                     return None  # what nobody uses is looked at by age

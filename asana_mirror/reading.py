@@ -25,6 +25,7 @@ from asana_mirror.store import Mirror, Run, Tally
 from asana_mirror.store.ages import REFUSED
 from asana_mirror.store.streams import key_of
 from asana_mirror.times import utc_now
+from asana_mirror.visibility import is_for_good
 from asana_mirror.wire import endpoint_of_listing, page_request
 from asana_mirror.words import Answer, Batch, Checkpoint, Page, Scope, Step, step_named
 
@@ -162,7 +163,7 @@ class Reading:
             return None
         except GaveUp as trouble:
             if not self.postpone(step.key, step.listing.resource, trouble):
-                self._refuse(step, trouble.status or 0, str(trouble))
+                self._refuse(step, trouble.status or 0, str(trouble), passing=True)
             return None
         if step.listing.log and not answer.content.records:  # it has a next page for ever
             answer = replace(answer, content=Page([], None))
@@ -330,7 +331,7 @@ class Reading:
             await self._split(checkpoint, reason)
             return None
         if checkpoint.restarts >= MOST_RESTARTS:
-            self._refuse(checkpoint.step, 400, reason)
+            self._refuse(checkpoint.step, 400, reason, passing=True)
             return None
         afresh = replace(checkpoint, offset=None, records=0, restarts=checkpoint.restarts + 1)
         with self._mirror.atomic():
@@ -371,12 +372,16 @@ class Reading:
         await asyncio.sleep(0.05)
         return True
 
-    def _refuse(self, step: Step, status: int, message: str) -> None:
-        """Note what Asana will not show, and go on without: nothing is concluded from it."""
-        now, instead = utc_now(), step.listing.instead
+    def _refuse(self, step: Step, status: int, message: str, *, passing: bool = False) -> None:
+        """Note what Asana will not show, and go on without: nothing is concluded from it.
+
+        `passing`: it failed rather than was refused, and is asked again in the next run.
+        """
+        now = utc_now()
+        instead = None if is_for_good(status, message) else step.listing.instead
         self._not_offered.refused(step, status, message)
         with self._mirror.atomic():
-            self._mirror.rounds.refuse(step, status)
+            self._mirror.rounds.refuse(step, 0 if passing else status)
             self._mirror.absence.forget(step.key, self.run.round)
             self._mirror.ledger.note_problem(
                 step.key, step.listing.resource, status, message, run_id=self.run.id, now=now

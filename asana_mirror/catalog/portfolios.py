@@ -146,7 +146,7 @@ LISTINGS = (
         "portfolios",
         below="portfolios",
         path="/portfolios/{gid}",
-        rank=9,
+        rank=10,
         by_age=1,
         single=True,
         paged=False,

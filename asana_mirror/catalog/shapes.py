@@ -177,6 +177,7 @@ class Resource:
     embedded: tuple[Embedded, ...] = ()
     own_columns: tuple[str, ...] = ()  # filled by where a record stands, not by a field of it
     one_place: bool = False  # stands in one listing only, so that absence there is enough to call it gone
+    stands_on: tuple[str, str] | None = None  # a column and the resource it names, where no listing says so
     leaves_out: Mapping[str, str] = field(default_factory=dict)  # field: why it is not stored
 
     def column_names(self) -> tuple[str, ...]:

@@ -65,6 +65,7 @@ PROJECT_BRIEFS = Resource(
     path="/project_briefs/{gid}",
     columns=(Column("title"), Column("text"), Column("html_text"), Column("permalink_url")),
     references=(Reference("project", "projects"),),
+    stands_on=("project_gid", "projects"),
 )
 
 REACTIONS = Resource(

@@ -138,6 +138,7 @@ LISTINGS = (
             f"favorite_{kind}s",
             f"/users/me/favorites?workspace={{gid}}&resource_type={kind}",
             resource="favorites",
+            rank=10,
             stands=None,
             fills=(),
             fields=False,

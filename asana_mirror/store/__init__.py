@@ -83,7 +83,7 @@ class Mirror:
         self.webhooks = Webhooks(self.db)
         self.deliveries = Deliveries(self.db)
         self.ages = Ages(self.db)
-        self.kept = KeptLists(self.db)
+        self.kept = KeptLists(self.db, self._memory)
         self.unopened = Unopened(self.db)
         self.unheard = Unheard(self.db)
         self.shown = Shown(self.db)

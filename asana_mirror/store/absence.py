@@ -70,6 +70,15 @@ class Absence:
             resource,
         )
 
+    def settled_fields(self, round_number: int) -> set[str]:
+        """Custom fields in the settings of something that lives, though nothing showed that in this round."""
+        return self._gids(
+            f"SELECT custom_field_gid FROM custom_field_settings WHERE {ALIVE} AND gid NOT IN "
+            "(SELECT gid FROM sync_missing WHERE round = ? AND resource = 'custom_field_settings' AND reason != ?)",
+            round_number,
+            IN_DOUBT,
+        )
+
     def forget(self, scope: str, round_number: int) -> None:
         """Drop the marks of a listing whose walk is over, or starts anew."""
         self._db.conn.execute("DELETE FROM sync_seen WHERE round = ? AND scope = ?", [round_number, scope])

@@ -24,9 +24,9 @@ TURN = "CAST(substr(parent_gid, -3) AS INTEGER) / 1000.0"
 
 @dataclass(frozen=True)
 class Look:
-    """The last look at a listing: whether it was refused, how much it showed, and when (empty: never)."""
+    """The last look at a listing: with which status it was refused, how much it showed, when (empty: never)."""
 
-    refused: bool
+    refused: int  # 0 where it was shown, or failed
     records: int
     at: str
 
@@ -123,7 +123,7 @@ class Ages:
             "FROM sync_checkpoints AS c LEFT JOIN sync_problems AS p ON p.listing = c.listing WHERE c.listing = ?",
             [step.key],
         ).fetchone()
-        return Look(row[0] is not None, row[1], row[2]) if row else Look(False, 0, "")
+        return Look(row[0] or 0, row[1], row[2]) if row else Look(0, 0, "")
 
     def count_waiting(self) -> int:
         """Of how many tasks the stories wait for their turn: edits and likes of comments may be missing there."""
@@ -178,7 +178,7 @@ class Ages:
             name
             for name, asked_at in self._db.execute(
                 "SELECT c.name, max(p.last_seen_at) FROM sync_checkpoints AS c JOIN sync_problems AS p "
-                "ON p.listing = c.listing WHERE c.refused IS NOT NULL GROUP BY 1"
+                "ON p.listing = c.listing WHERE c.refused > 0 GROUP BY 1"
             ).fetchall()
             if name in LISTINGS
             and LISTINGS[name].is_patient

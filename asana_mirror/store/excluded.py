@@ -42,6 +42,15 @@ _ELSEWHERE = (  # a task stands in a project that is not kept out
 )
 
 
+# What is not excluded itself, but stands on what is.
+_HANGING = {
+    "project_briefs": f"project_gid IN {kept_out('projects')} OR gid IN "
+    f"(SELECT project_brief_gid FROM projects WHERE gid IN {kept_out('projects')})",
+    "status_updates": f"parent_gid IN {kept_out('projects')}",
+    "stories": f"target_gid IN {kept_out('tasks')}",
+}
+
+
 class Excluded:
     """Reads and writes `sync_excluded`; the caller holds the transaction."""
 
@@ -125,6 +134,11 @@ class Excluded:
         for below in REMEMBERED:
             parents = {step.parent_gid for step in found if step.listing.below == below and step.parent_gid}
             out[below] = self.among(below, parents) if parents else set()
+        for below, conditions in _HANGING.items():
+            parents = {step.parent_gid for step in found if step.listing.below == below and step.parent_gid}
+            if parents:
+                sql = f"SELECT gid FROM {below} WHERE gid {_IN} AND ({conditions})"
+                out[below] = self._gids(sql, gids_json(parents))
         return [step for step in found if step.parent_gid not in out.get(step.listing.below, ())]
 
     def outside(self, resource: str, gids: Iterable[str]) -> list[str]:

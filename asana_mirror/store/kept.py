@@ -8,6 +8,7 @@ from functools import cache
 from sqlite_utils import Database
 
 from asana_mirror.catalog import RESOURCES, Kept
+from asana_mirror.store.memory import Memory
 from asana_mirror.store.pages import gids_json
 from asana_mirror.store.standing import ALIVE
 from asana_mirror.words import Step
@@ -16,15 +17,18 @@ from asana_mirror.words import Step
 class KeptLists:
     """Writes the link tables of such lists; the caller holds the transaction."""
 
-    def __init__(self, db: Database) -> None:
+    def __init__(self, db: Database, memory: Memory) -> None:
         self._db = db
+        self._memory = memory
 
     def write(self, step: Step, members: Mapping[str, str | None], start: int, *, run_id: int) -> None:
         """Write a page of members (gid → type), of which the first has the place `start`."""
         kept = _kept(step)
+        purged = self._purged(members)
         rows = [
             {"owner": step.parent_gid, "member": gid, "kind": kept.only or kind, "position": start + place}
             for place, (gid, kind) in enumerate(members.items())
+            if gid not in purged
         ]
         self._add_stubs(str(step.listing.below), [step.parent_gid or ""])
         if step.listing.resource in RESOURCES:
@@ -64,6 +68,13 @@ class KeptLists:
         """Of what did not fit there may be nothing yet to refer to."""
         sql = f"INSERT INTO {table} (gid) VALUES (?) ON CONFLICT DO NOTHING"
         self._db.conn.executemany(sql, [(gid,) for gid in gids])
+
+    def _purged(self, members: Iterable[str]) -> set[str]:
+        """Who was erased for good, and does not come back as anybody's favorite."""
+        if self._memory.is_empty("sync_purged"):
+            return set()
+        sql = "SELECT gid FROM sync_purged WHERE gid IN (SELECT value FROM json_each(?))"
+        return {row[0] for row in self._db.execute(sql, [gids_json(members)])}
 
     def _note_change(self, step: Step, run_id: int) -> None:
         """So that those who follow changes see it."""

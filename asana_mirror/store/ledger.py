@@ -66,7 +66,7 @@ class Ledger:
 
     def solve_problem(self, listing: str) -> None:
         """The listing was read after all."""
-        if not self._memory.is_empty("sync_problems"):
+        if self._memory.may_be_a_problem(listing):
             self._db.execute("DELETE FROM sync_problems WHERE listing = ?", [listing])
 
     def refused_records(self) -> set[str]:

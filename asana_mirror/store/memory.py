@@ -14,7 +14,6 @@ WATCHED = (
     "sync_excluded",
     "sync_inbox",
     "sync_missing",
-    "sync_problems",
     "sync_purged",
     "sync_undecoded",
 )
@@ -33,8 +32,14 @@ class Memory:
         self._holds = holds
         self._empty: set[str] = set()
         self._written: dict[tuple[str, str], Mapping[str, str]] = {}
+        self._problems: set[str] | None = None  # lists of which a problem may be on file
         if holds:
             self._connection.create_function("no_longer_empty", 1, self._empty.discard)
+            self._connection.create_function("problem_noted", 1, self._note_problem)
+            self._connection.execute(
+                "CREATE TEMP TRIGGER problem_noted AFTER INSERT ON main.sync_problems "
+                "BEGIN SELECT problem_noted(NEW.listing); END"
+            )
             for table in WATCHED:
                 self._connection.execute(
                     f"CREATE TEMP TRIGGER {table}_filled AFTER INSERT ON main.{table} "
@@ -50,6 +55,19 @@ class Memory:
         if self._holds:
             self._empty.add(table)
         return True
+
+    def may_be_a_problem(self, listing: str) -> bool:
+        """Whether a problem with this list may be on file."""
+        if not self._holds:
+            return True
+        if self._problems is None:
+            found = self._connection.execute("SELECT listing FROM sync_problems")
+            self._problems = {row[0] for row in found}
+        return listing in self._problems
+
+    def _note_problem(self, listing: str) -> None:
+        if self._problems is not None:
+            self._problems.add(listing)
 
     def is_written(self, table: str, gid: str, known: Mapping[str, str]) -> bool:
         """Whether this much of a record was written before; if not, it counts as written from now on."""
@@ -67,3 +85,4 @@ class Memory:
         """What was written may not be there any more, and what was deleted may be back."""
         self._empty.clear()
         self._written.clear()
+        self._problems = None

@@ -74,6 +74,8 @@ def standing_on() -> Iterator[tuple[str, str, str]]:
         if entry and entry.one_place and isinstance(listing.stands, str) and listing.below:
             yield listing.resource, listing.stands, listing.below
     for resource in RESOURCES.values():
+        if resource.stands_on:
+            yield resource.name, *resource.stands_on
         for embedded in resource.embedded:
             if embedded.parent:
                 yield embedded.resource, embedded.parent, resource.name
