@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from functools import partial
 
-from asana_mirror.catalog import LISTINGS
+from asana_mirror.catalog import LISTINGS, listings_of
 from asana_mirror.client import Asana, GaveUp
 from asana_mirror.deliveries import mark_of, read_delivery
 from asana_mirror.errors import CarryOnWithout, SyncTokenExpired
@@ -160,10 +160,13 @@ class Listening:
         told = [asked_by(event, project_gid) for event in events]
         wishes = [wish for asked in told for wish in asked.wishes]
         above = [wish for asked in told for wish in asked.above]
-        self._mirror.inbox.note(wishes, above)
+        lost = self._mirror.inbox.note(wishes, above)
         steps = [Step(LISTINGS[name], gid, why=EVENT) for asked in told for name, gid in asked.listings]
         self._reading.consequences.told_of_lists.update(step.key for step in steps)
         self._ask_for(steps)
+        if any(wanted(listing, self._scope) for wish in lost for listing in listings_of(wish.resource)):
+            # What stood here before the walk began went while it lasted, from a task that nobody can name by now.
+            self._sweep(project_gid)
         return {(wish.resource, wish.gid) for wish in (*wishes, *above)}
 
     def _begin_anew(self, project_gid: str, token: str) -> None:

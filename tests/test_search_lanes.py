@@ -96,8 +96,7 @@ def test_where_it_is_not_allowed_one_request_is_lost_and_never_again(tmp_path: P
     world = generate(305, 150, plan="free")
     both = first(tmp_path, world, PLAIN)
     assert searches(both.app) == 1
-    own_portfolios = 1  # where those of everybody are refused, which says nothing of these
-    assert both.app.stats.requests <= sum(world.pages_to_read().values()) + 1 + own_portfolios
+    assert both.app.stats.requests <= sum(world.pages_to_read().values()) + 1
     assert [tuple(row) for row in rows(both.path, "SELECT state, status FROM sync_searches")] == [
         ("refused", 402)
     ]

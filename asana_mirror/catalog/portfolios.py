@@ -59,6 +59,7 @@ PROJECT_PORTFOLIO_SETTINGS = Resource(
     columns=(Column("is_access_control_inherited", "boolean"), Column("created_at")),
     references=(Reference("project", "projects", asks=()), Reference("portfolio", "portfolios", asks=())),
     one_place=True,
+    stands_on=("portfolio_gid", "portfolios"),
 )
 
 GOALS = Resource(

@@ -160,7 +160,7 @@ class Listing:
     @property
     def is_patient(self) -> bool:
         """Whether it is asked for by age only, where it was refused or empty: it may never be there."""
-        return bool(self.by_age) and not self.events
+        return (bool(self.by_age) or self.part is not None) and not self.events
 
 
 @dataclass(frozen=True)
@@ -177,7 +177,7 @@ class Resource:
     embedded: tuple[Embedded, ...] = ()
     own_columns: tuple[str, ...] = ()  # filled by where a record stands, not by a field of it
     one_place: bool = False  # stands in one listing only, so that absence there is enough to call it gone
-    stands_on: tuple[str, str] | None = None  # a column and the resource it names, where no listing says so
+    stands_on: tuple[str, str] | None = None  # a column and what it names, without which it cannot be either
     leaves_out: Mapping[str, str] = field(default_factory=dict)  # field: why it is not stored
 
     def column_names(self) -> tuple[str, ...]:

@@ -227,11 +227,9 @@ class FirstReading:
         }
 
     def _of_definitions(self) -> dict[str, int]:
-        """Who shares the workspaces' custom fields, and the custom types of projects."""
+        """Who shares custom fields, those of a single place as well, and the custom types of projects."""
         world = self.world
-        fields = [
-            rec for place in world.workspaces for rec in world.living(world.inside["custom_field", place])
-        ]
+        fields = list(world.truth.existing("custom_fields"))
         types = {gid for rec in self._projects for gid in rec.get("custom_types", ())}
         return {
             "custom_field_memberships": self._memberships(fields),

@@ -182,7 +182,7 @@ class Ages:
             ).fetchall()
             if name in LISTINGS
             and LISTINGS[name].is_patient
-            and asked_at > utc_before(max_age_s * LISTINGS[name].by_age)
+            and asked_at > utc_before(max_age_s * max(1, LISTINGS[name].by_age))
         ]
         return self._steps(
             f"{_STEP} FROM (SELECT *, row_number() OVER (PARTITION BY name ORDER BY listing) AS place "

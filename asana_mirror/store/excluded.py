@@ -48,6 +48,9 @@ _HANGING = {
     f"(SELECT project_brief_gid FROM projects WHERE gid IN {kept_out('projects')})",
     "status_updates": f"parent_gid IN {kept_out('projects')}",
     "stories": f"target_gid IN {kept_out('tasks')}",
+    "custom_fields": f"gid IN {kept_out('custom_fields')}",
+    "custom_types": "gid IN (SELECT custom_type_gid FROM project_custom_types) AND gid NOT IN (SELECT custom_type_gid "
+    f"FROM project_custom_types WHERE project_gid NOT IN {kept_out('projects')})",
 }
 
 

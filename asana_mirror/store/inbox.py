@@ -35,10 +35,13 @@ class Inbox:
         self._db = db
         self._memory = memory
 
-    def note(self, wishes: Iterable[Wish], above: Iterable[Wish] = ()) -> None:
-        """Fold wishes into those that are there; `above` are wishes for what these records stand on."""
-        found = (self._above(wish) for wish in above)
-        wishes = [*wishes, *(wish for wish in found if wish is not None)]
+    def note(self, wishes: Iterable[Wish], above: Iterable[Wish] = ()) -> list[Wish]:
+        """Fold wishes into those that are there; `above` are wishes for what these records stand on.
+
+        Returns those of the latter of which nobody knows on what that is: they came and went in between.
+        """
+        found = [(wish, self._above(wish)) for wish in above]
+        wishes = [*wishes, *(stood_on for _, stood_on in found if stood_on is not None)]
         wanted = [wish for wish in wishes if wish.resource in RESOURCES and _can_be_read(wish)]
         known = self._known(wanted)
         self._db.conn.executemany(
@@ -46,6 +49,11 @@ class Inbox:
             f"VALUES ({', '.join('?' * len(_COLUMNS))})",
             [astuple(wish) for wish in fold(wanted, known).values()],
         )
+        return [wish for wish, stood_on in found if stood_on is None and self._is_unknown(wish)]
+
+    def _is_unknown(self, wish: Wish) -> bool:
+        sql = f"SELECT 1 FROM {wish.resource} WHERE gid = ?"
+        return wish.resource != "tasks" and self._db.execute(sql, [wish.gid]).fetchone() is None
 
     def _above(self, wish: Wish) -> Wish | None:
         """The task that a record stands on, as far as the mirror knows."""
