@@ -118,18 +118,17 @@ class Consequences:
     def _open_those_inside(
         self, resource: Resource, batch: Batch, written: Written, step: Step | None
     ) -> None:
-        """Whole records inside others lead to lists as well: fields that stand in settings only."""
-        for name, rows in batch.rows.items():
-            if name == resource.name or not opened_by(name):
-                continue
-            born = written.born.get(name, set())
-            self._ask_for(
-                below
-                for gid, row in rows.items()
-                if self.walks or gid in born
-                for below in self._below(RESOURCES[name], gid, row, step)
-                if wanted(below.listing, self._scope) and not below.listing.each_run
-            )
+        """Custom fields that stand in settings only lead to lists as well; the others do so where they are listed."""
+        fields = RESOURCES["custom_fields"]
+        rows = {} if resource is fields else batch.rows.get(fields.name, {})
+        place, born = fields.places["is_global_to_workspace"], written.born.get(fields.name, set())
+        self._ask_for(
+            below
+            for gid, row in rows.items()
+            if row[place] == 0 and (self.walks or gid in born)
+            for below in self._below(fields, gid, row, step)
+            if wanted(below.listing, self._scope)
+        )
 
     def _read_again_below(
         self, resource: Resource, rows: dict[str, Row], written: Written, step: Step | None

@@ -95,8 +95,7 @@ class Outlook:
             and not self._scope.in_places
             and self._reads("workspace_custom_fields")
         ):
-            unread = self._counts.read_alone("portfolio_itself") - self._read_alone("portfolio_itself")
-            self._one_by_one("custom_fields", STRAY, self._counts.fields_shown_nowhere(unread))
+            self._one_by_one("custom_fields", STRAY, self._counts.fields_shown_nowhere())
 
     # -- the parts of a round, in the order of the run ------------------------------------------------
 
@@ -190,10 +189,6 @@ class Outlook:
                 met = [gid for gid, its in members.items() if its == kind]
                 unread = self._mirror.kept.unread(met, resource, alone, walks=self._walks)
                 self._ask(Step(LISTINGS[alone], gid, step.workspace_gid) for gid in unread)
-
-    def _read_alone(self, name: str) -> set[str]:
-        """The parents of whose list of this kind this round asks."""
-        return {str(parent_gid) for parent_gid, *_ in self._asked[name]}
 
     def _open_stream(self, step: Step) -> None:
         """Lists of which a stream tells take its first token with them."""

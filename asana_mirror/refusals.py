@@ -61,6 +61,11 @@ class Refusal:
         return 0.9 * FREE <= self.accepted <= 1.15 * FREE
 
     @property
+    def is_dear(self) -> bool:
+        """Whether what was spent refills within seconds: then so many requests are a coincidence."""
+        return self.told_s is not None and self.told_s < 5.0 and self.usual_price > HEAVY
+
+    @property
     def is_window(self) -> bool:
         """Whether it tells to wait for about as long as the first requests of all need to be a minute old."""
         told_s, rest_s = self.told_s or 0.0, MINUTE_S - self.running_s
@@ -169,7 +174,8 @@ class Learning:
 
     def _is_free(self, refusal: Refusal) -> bool:
         """Whether the first requests of all met a free domain's limit, not some passing trouble."""
-        return refusal.is_free and refusal.running_s < MINUTE_S and not self._doubts(refusal.at)
+        first = refusal.running_s < MINUTE_S and not self._doubts(refusal.at)
+        return refusal.is_free and first and not refusal.is_dear
 
     def _doubts(self, now: float) -> bool:
         """Whether refusals come that no limit explains."""

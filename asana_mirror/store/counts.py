@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 
 from sqlite_utils import Database
 
@@ -95,12 +95,6 @@ class Counts:
         sql = f"SELECT {kept.member}, {kind} FROM {kept.table} WHERE {kept.owner} = ?{only}"
         return dict(self._db.execute(sql, [step.parent_gid]).fetchall())
 
-    def read_alone(self, name: str) -> set[str]:
-        """Living records that lists of this kind show, each by itself."""
-        sql = "SELECT parent_gid FROM sync_checkpoints WHERE name = ? AND parent_gid IN "
-        living = f"(SELECT gid FROM {LISTINGS[name].resource} WHERE {ALIVE})"
-        return {row[0] for row in self._db.execute(sql + living, [name])}
-
     def row(self, resource: str, gid: str) -> Iterator[tuple[str, Row]]:
         """One record in the same way, if it lives."""
         return self._rows(resource, "gid = ?", [gid])
@@ -121,13 +115,11 @@ class Counts:
             f"WHERE actors.type = 'agent' AND workspace_gid IS NOT NULL AND tasks.{ALIVE}"
         ).fetchall()
 
-    def fields_shown_nowhere(self, unread: Collection[str] = ()) -> int:
-        """Custom fields that are neither global nor in the settings of anything but these `unread` places."""
+    def fields_shown_nowhere(self) -> int:
+        """Custom fields that are neither global nor in the settings of anything."""
         (count,) = self._db.execute(
             f"SELECT count(*) FROM custom_fields WHERE {ALIVE} AND is_global_to_workspace IS NOT 1 AND gid NOT IN "
-            f"(SELECT custom_field_gid FROM custom_field_settings WHERE {ALIVE} "
-            "AND coalesce(parent_gid, '') NOT IN (SELECT value FROM json_each(?)))",
-            [gids_json(unread)],
+            f"(SELECT custom_field_gid FROM custom_field_settings WHERE {ALIVE})"
         ).fetchone()
         return int(count)
 
