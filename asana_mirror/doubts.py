@@ -38,7 +38,6 @@ class Doubts:
         self._asked: set[Record] = set()
         self._relinked: set[Record] = set()
         self._looked_after: set[str] = set()
-        self._relisted: set[str] = set()
         self._scope = scope
 
     async def resolve(self) -> None:
@@ -54,7 +53,6 @@ class Doubts:
                 await self._ask(resource, doubtful)
         with self._mirror.atomic():
             self._look_after_members()
-            self._look_after_lists()
             self._wish_for_the_bereaved()
 
     def _doubtful(self, resource: str) -> dict[str, bool]:
@@ -125,12 +123,6 @@ class Doubts:
             self._reading.ask_for(steps, again=True)
         else:
             self._mirror.rounds.leave_for_later(steps, self._run)
-
-    def _look_after_lists(self) -> None:
-        """What is gone is no portfolio's item, favorite or support of a goal any more; no stream tells of those."""
-        new = [step for step in self._mirror.ties.lists(self._run.round) if step.key not in self._relisted]
-        self._relisted.update(step.key for step in new)
-        self._reading.ask_for((step for step in new if wanted(step.listing, self._scope)), again=True)
 
     def _wish_for_the_bereaved(self) -> None:
         """Tasks that still link to who is missing: their links are others by now."""

@@ -6,10 +6,9 @@ from collections.abc import Iterator
 
 from sqlite_utils import Database
 
-from asana_mirror.catalog import LISTINGS, RESOURCES
+from asana_mirror.catalog import RESOURCES
 from asana_mirror.store.absence import IN_DOUBT
 from asana_mirror.store.standing import ALIVE
-from asana_mirror.words import Step
 
 _MISSING = f"IN (SELECT gid FROM sync_missing WHERE round = ?1 AND reason != '{IN_DOUBT}'"
 _LIVES_ON = (
@@ -62,23 +61,6 @@ class Ties:
             f"AND user_gid {_MISSING} AND resource = 'users')",
             round_number,
         )
-
-    def lists(self, round_number: int) -> Iterator[Step]:
-        """Lists that named something missing, and that no event will call for."""
-        places = [
-            (listing, listing.kept.table, listing.kept.owner, listing.kept.member)
-            for listing in LISTINGS.values()
-            if listing.kept is not None
-        ]
-        goals = ("goal_relationships", "supported_goal_gid", "supporting_resource_gid")
-        for listing, table, owner, member in (*places, (LISTINGS["goal_relationships"], *goals)):
-            for gid in self._gids(
-                f"SELECT DISTINCT {owner} FROM {table} WHERE {member} {_MISSING}) AND {owner} NOT IN "
-                f"(SELECT gid FROM {listing.below} WHERE _deleted_at IS NOT NULL) AND {owner} NOT IN "
-                f"(SELECT gid FROM sync_missing WHERE round = ?1 AND resource = '{listing.below}')",
-                round_number,
-            ):
-                yield Step(listing, gid)
 
     def task_lists(self, round_number: int) -> set[str]:
         """Living task lists that belonged to a membership of a workspace that is gone, or missing."""
