@@ -133,7 +133,7 @@ LISTINGS = (
         "/time_tracking_entries?workspace={gid}",
         resource="time_tracking_entries",
         each_run=True,
-        since=Since("entered_on_start_date", begins="1970-01-01", is_date=True),
+        since=Since("entered_on_start_date", begins="1970-01-01"),
         untold="task",
     ),
     of_workspace("timesheet_approval_statuses", "/timesheet_approval_statuses?workspace={gid}"),

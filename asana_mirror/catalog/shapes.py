@@ -102,7 +102,6 @@ class Since:
 
     parameter: str
     begins: str | None = None  # what stands for "everything" where Asana insists on it
-    is_date: bool = False
 
 
 @dataclass(frozen=True)

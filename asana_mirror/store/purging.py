@@ -26,7 +26,7 @@ from asana_mirror.words import UndecodedRecord
 _AT_ONCE = 1000  # rows looked at between two reads
 _READERS_MAY_TAKE_MS = 5000
 _DOOMED = "SELECT gid FROM temp.doomed WHERE resource ="
-# Stand on their project without a listing of their own: one row each, named by the project alone.
+# Named by their project, and perhaps known by that alone: then no column of theirs says where they stand.
 _OF_A_PROJECT = {
     "current_status_gid": "project_statuses",
     "current_status_update_gid": "status_updates",
